@@ -1,0 +1,44 @@
+# Every target sets up what it needs and does it only once. PYTHON chooses the interpreter: a path, a command, a version
+# such as 3.12, or "newest"; without it, Python 3.7 is used, else the newest of 3.8 to 3.13.
+PYTHON ?=
+# Further words for pytest or the demo, for example: make test ARGS="tests/test_logger.py -k csv"
+ARGS ?=
+
+.PHONY: help demo test test-all lint docs bench clean
+
+help:
+	@echo "make demo      train PPO2 on CartPole-v1, save, load, evaluate, draw the learning curve"
+	@echo "make test      run the tests, without those that take minutes"
+	@echo "make test-all  run all tests, on Python 3.7 and on the newest Python found"
+	@echo "make lint      check the style of the code"
+	@echo "make docs      build the documentation into docs/_build/html"
+	@echo "make bench     measure the speed of PPO2; benchmarks/README.md says how to compare it"
+	@echo "make clean     remove what these commands made, the environments included"
+	@echo "PYTHON=3.12 make test (or demo, ...) uses that Python, in an environment of its own"
+
+demo:
+	@python="$$(scripts/venv.sh progress "$(PYTHON)")" && "$$python" scripts/demo.py $(ARGS)
+
+test:
+	@python="$$(scripts/venv.sh tests "$(PYTHON)")" && "$$python" -m pytest -m "not slow" $(ARGS)
+
+# With PYTHON, that one alone.
+test-all:
+	@for lane in $(or $(PYTHON),$$(scripts/lanes.sh)); do \
+		python="$$(scripts/venv.sh tests "$$lane")" && "$$python" -m pytest $(ARGS) || exit 1; \
+	done
+
+lint:
+	@python="$$(scripts/venv.sh tests "$(PYTHON)")" && \
+		"$$python" -m ruff check stable_baselines tests scripts benchmarks setup.py
+
+docs:
+	@python="$$(scripts/venv.sh docs "$(PYTHON)")" && \
+		"$$python" -m sphinx -W --keep-going -b html docs docs/_build/html && echo "docs/_build/html/index.html"
+
+bench:
+	@python="$$(scripts/venv.sh progress "$(PYTHON)")" && "$$python" benchmarks/ppo2_cartpole.py $(ARGS)
+
+clean:
+	rm -rf .venv .venv-3.* build dist *.egg-info docs/_build demo_output .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Make or refresh a virtual environment with the package (editable) and an extra in it; print its interpreter.
+#
+#   scripts/venv.sh EXTRA [PYTHON]    EXTRA of setup.py, such as tests; PYTHON as for scripts/find_python.sh
+#
+# There is one environment per Python version, so that lanes do not disturb each other: .venv for 3.7, .venv-3.12 and
+# so on for the others. Nothing is installed again as long as setup.py is unchanged.
+set -eu
+
+extra="$1"
+root="$(cd "$(dirname "$0")/.." && pwd)"
+python="$("$root/scripts/find_python.sh" "${2:-}")"
+version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+venv="$root/.venv-$version"
+[ "$version" != 3.7 ] || venv="$root/.venv"
+stamp="$venv/.installed-$extra"
+wanted="$version $root $(cksum <"$root/setup.py") $(cat "$root/stable_baselines/version.txt")"
+
+say() { echo "==> $*" >&2; }
+
+# Runs the environment's own interpreter, so one that was moved, or whose Python has gone, does not pass.
+works() { [ "$("$venv/bin/python" -c 'import pip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$version" ]; }
+
+if ! works; then
+    if [ -e "$venv" ] && [ ! -e "$venv/.made-by-make" ]; then
+        echo "error: $venv is in the way: it is no working Python $version environment; move it away" >&2
+        exit 1
+    fi
+    say "making $venv with $python"
+    rm -rf "$venv"
+    mkdir "$venv"
+    : >"$venv/.made-by-make"
+    "$python" -m venv "$venv" >&2
+fi
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    say "installing stable_baselines[$extra] and what it needs into $venv (some minutes the first time)"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root[$extra]" >&2 || {
+        echo "error: the installation failed; the lines above say why" >&2
+        exit 1
+    }
+    echo "$wanted" >"$stamp"
+fi
+echo "$venv/bin/python"

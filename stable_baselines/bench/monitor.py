@@ -1,0 +1,210 @@
+"""Records of episodes: reward, length, time, in a csv file and in the info dict."""
+__all__ = ['Monitor', 'get_monitor_files', 'load_results']
+
+import csv
+import json
+import os
+import time
+from glob import glob
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import Wrapper
+
+if TYPE_CHECKING:  # imported where it is used: slow to import, and a worker that only records needs none of it
+    import pandas
+
+
+class Monitor(Wrapper):
+    """
+    Record the reward, the length and the time of each episode of an environment.
+
+    :param env: (Env) the environment, of gym or gymnasium
+    :param filename: (str) the csv file, or a folder for one; ``.monitor.csv`` is added; None for no file
+    :param allow_early_resets: (bool) whether an episode may be reset before it is over
+    :param reset_keywords: (tuple of str) arguments of ``reset`` that must be given and are recorded
+    :param info_keywords: (tuple of str) entries of the last step's info that are recorded
+    """
+    EXT = 'monitor.csv'
+    file_handler = None
+
+    def __init__(self, env: Any, filename: Optional[str], allow_early_resets: bool = True,
+                 reset_keywords: Sequence[str] = (), info_keywords: Sequence[str] = ()):
+        super().__init__(env)
+        self.t_start = time.time()
+        self.reset_keywords = tuple(reset_keywords)
+        self.info_keywords = tuple(info_keywords)
+        self.allow_early_resets = allow_early_resets
+        self.logger = None if filename is None else self._open(filename)
+        self.rewards = None  # type: Optional[List[float]]
+        self.needs_reset = True
+        self.episode_rewards = []  # type: List[float]
+        self.episode_lengths = []  # type: List[int]
+        self.episode_times = []  # type: List[float]
+        self.total_steps = 0
+        self.current_reset_info = {}  # type: Dict[str, Any]
+
+    def _open(self, filename: str) -> csv.DictWriter:
+        """Open the csv file and write its two header lines."""
+        if not filename.endswith(Monitor.EXT):
+            filename = os.path.join(filename, Monitor.EXT) if os.path.isdir(filename) else filename + '.' + Monitor.EXT
+        self.file_handler = open(filename, 'w', newline='', encoding='utf-8')
+        header = {'t_start': self.t_start, 'env_id': self.spec and self.spec.id}
+        self.file_handler.write(f'#{json.dumps(header)}\n')
+        writer = csv.DictWriter(self.file_handler, ('r', 'l', 't') + self.reset_keywords + self.info_keywords)
+        writer.writeheader()
+        self.file_handler.flush()
+        return writer
+
+    def reset(self, **kwargs) -> np.ndarray:
+        """
+        Start an episode.
+
+        :param kwargs: arguments of the environment's ``reset``; those of ``reset_keywords`` are recorded
+        :return: (np.ndarray) the first observation
+        :raises RuntimeError: if the episode is not over and ``allow_early_resets`` is off
+        :raises ValueError: if one of ``reset_keywords`` is not given
+        """
+        if not self.allow_early_resets and not self.needs_reset:
+            raise RuntimeError("the episode is not over: to reset it all the same, use "
+                               "Monitor(env, filename, allow_early_resets=True)")
+        for key in self.reset_keywords:
+            if kwargs.get(key) is None:
+                raise ValueError(f"{key}: reset() must be given this, one of reset_keywords={self.reset_keywords}")
+        self.current_reset_info = {key: kwargs[key] for key in self.reset_keywords}
+        self.rewards = []
+        self.needs_reset = False
+        return self.env.reset(**kwargs)
+
+    def step(self, action: np.ndarray) -> Tuple[np.ndarray, float, bool, Dict[Any, Any]]:
+        """
+        Take one step.
+
+        :param action: (np.ndarray) the action
+        :return: (tuple) observation, reward, done, info; at the end of an episode ``info['episode']`` is its record
+        :raises RuntimeError: if the environment needs a reset
+        """
+        if self.needs_reset:
+            raise RuntimeError("the episode is over, or was never started: reset() the environment before step()")
+        obs, reward, done, info = self.env.step(action)
+        self.rewards.append(reward)
+        self.total_steps += 1
+        if done:
+            self.needs_reset = True
+            info = dict(info, episode=self._finish_episode(info))
+        return obs, reward, done, info
+
+    def _finish_episode(self, info: Dict[Any, Any]) -> Dict[str, Any]:
+        """
+        Record an episode.
+
+        :param info: (dict) the info of the episode's last step
+        :return: (dict) the record
+        """
+        missing = [key for key in self.info_keywords if key not in info]
+        if missing:
+            raise KeyError(f"info_keywords={self.info_keywords}: the info of the episode's last step lacks {missing}")
+        reward, length, duration = float(sum(self.rewards)), len(self.rewards), time.time() - self.t_start
+        self.episode_rewards.append(reward)
+        self.episode_lengths.append(length)
+        self.episode_times.append(duration)
+        record = {'r': round(reward, 6), 'l': length, 't': round(duration, 6)}
+        record.update((key, info[key]) for key in self.info_keywords)
+        record.update(self.current_reset_info)
+        if self.logger is not None:
+            self.logger.writerow(record)
+            self.file_handler.flush()
+        return record
+
+    def close(self) -> None:
+        """Close the environment and the file."""
+        super().close()
+        if self.file_handler is not None:
+            self.file_handler.close()
+
+    def get_total_steps(self) -> int:
+        """
+        Return the number of steps taken.
+
+        :return: (int) in all episodes, the one under way included
+        """
+        return self.total_steps
+
+    def get_episode_rewards(self) -> List[float]:
+        """
+        Return the reward of each episode.
+
+        :return: ([float]) sums of the steps' rewards
+        """
+        return self.episode_rewards
+
+    def get_episode_lengths(self) -> List[int]:
+        """
+        Return the length of each episode.
+
+        :return: ([int]) in steps
+        """
+        return self.episode_lengths
+
+    def get_episode_times(self) -> List[float]:
+        """
+        Return when each episode ended.
+
+        :return: ([float]) in seconds since the monitor was made
+        """
+        return self.episode_times
+
+
+class LoadMonitorResultsError(Exception):
+    """Raised when a folder has no monitor files."""
+
+
+def get_monitor_files(path: str) -> List[str]:
+    """
+    List the csv files that monitors wrote into a folder.
+
+    :param path: (str) the folder
+    :return: ([str]) their paths
+    """
+    return sorted(glob(os.path.join(path, '*' + Monitor.EXT)))
+
+
+def load_results(path: str) -> 'pandas.DataFrame':
+    """
+    Load all that monitors wrote into a folder, as ``*monitor.csv`` or, long ago, as ``*monitor.json``.
+
+    :param path: (str) the folder
+    :return: (pandas.DataFrame) one row for each episode, in the order of their ends: ``r`` reward, ``l`` length, ``t``
+        seconds since the first monitor was made, ``index`` the row in its file, and what else was recorded
+    :raises LoadMonitorResultsError: if there are no such files
+    """
+    import pandas
+    csv_files, json_files = get_monitor_files(path), sorted(glob(os.path.join(path, '*monitor.json')))
+    if not csv_files and not json_files:
+        raise LoadMonitorResultsError(f"path={path!r}: no files *{Monitor.EXT} there")
+    loaded = [_load_csv(name) for name in csv_files] + [_load_json(name) for name in json_files]
+    for header, frame in loaded:
+        frame['t'] += header['t_start']
+    results = pandas.concat([frame for _, frame in loaded], sort=False)
+    results = results.sort_values('t', kind='stable').reset_index()
+    results['t'] -= min(header['t_start'] for header, _ in loaded)
+    return results
+
+
+def _load_csv(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
+    """Load one csv file: its header and its episodes."""
+    import pandas
+    with open(file_name, encoding='utf-8') as file_handler:
+        first_line = file_handler.readline()
+        if not first_line.startswith('#'):
+            raise ValueError(f"{file_name}: not a monitor's file, its first line is {first_line!r}")
+        return json.loads(first_line[1:]), pandas.read_csv(file_handler, index_col=None)
+
+
+def _load_json(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
+    """Load one file of the old format, a json object in each line: its header and its episodes."""
+    import pandas
+    with open(file_name, encoding='utf-8') as file_handler:
+        lines = [json.loads(line) for line in file_handler if line.strip()]
+    return lines[0], pandas.DataFrame(lines[1:])

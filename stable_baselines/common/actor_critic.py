@@ -1,0 +1,120 @@
+"""What the actor-critic algorithms share: prediction and the runner."""
+from abc import abstractmethod
+from collections import deque
+from typing import Any, Dict, List, Optional, Tuple, Type, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common.base_model import BaseRLModel, Callback, event_shape
+from stable_baselines.common.callbacks import BaseCallback
+from stable_baselines.common.distributions import action_log_likelihood
+from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, LstmPolicy
+from stable_baselines.common.runners import AbstractEnvRunner, clip_actions
+
+
+class ActorCriticRLModel(BaseRLModel):
+    """
+    The base of the actor-critic models; parameters as for `BaseRLModel` and
+
+    :param _init_setup_model: (bool) whether to build the network at once
+
+    A subclass's `_build_graph` sets `step`, `proba_step`, `value`, `initial_state` and `params`.
+    """
+
+    def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, _init_setup_model: bool, verbose: int = 0,
+                 policy_base: Type[BasePolicy] = ActorCriticPolicy, requires_vec_env: bool = False,
+                 policy_kwargs: Optional[Dict[str, Any]] = None, seed: Optional[int] = None,
+                 n_cpu_tf_sess: Optional[int] = None):
+        super(ActorCriticRLModel, self).__init__(policy, env, verbose=verbose, requires_vec_env=requires_vec_env,
+                                                 policy_base=policy_base, policy_kwargs=policy_kwargs, seed=seed,
+                                                 n_cpu_tf_sess=n_cpu_tf_sess)
+        self.initial_state = None
+        self.step = None
+        self.proba_step = None
+        self.value = None
+        self.params = None
+        self._runner = None  # type: Optional[AbstractEnvRunner]
+        self.episode_reward = None  # type: Optional[np.ndarray]
+        self.ep_info_buf = None  # type: Optional[deque]
+
+    @abstractmethod
+    def _make_runner(self) -> AbstractEnvRunner:
+        """Create the runner of this algorithm for the current environment."""
+        raise NotImplementedError
+
+    @property
+    def runner(self) -> AbstractEnvRunner:
+        """AbstractEnvRunner: steps the environment; created at its first use, which resets the environment."""
+        if self._runner is None:
+            self._runner = self._make_runner()
+        return self._runner
+
+    def set_env(self, env: Any) -> None:
+        built_for = self.n_envs
+        super(ActorCriticRLModel, self).set_env(env)
+        if self.graph is not None and self.n_envs != built_for and self.policy.recurrent \
+                and not issubclass(self.policy, LstmPolicy):
+            # our own LSTM takes any number of environments, a recurrent network of the user's may not
+            self._rebuild()
+        self._runner = None
+        self.episode_reward = None
+
+    def _rebuild(self) -> None:
+        """Build the model anew, for another number of environments, and keep the parameters."""
+        parameters = self.get_parameters()
+        self.setup_model()
+        self.load_parameters(parameters)
+
+    def get_parameter_list(self) -> List[tf.Variable]:
+        return self.params
+
+    def _init_learn(self, callback: Callback, reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
+        prepared = super(ActorCriticRLModel, self)._init_learn(callback, reset_num_timesteps)
+        if self.episode_reward is None:
+            self.episode_reward = np.zeros((self.n_envs,))
+        if self.ep_info_buf is None:
+            self.ep_info_buf = deque(maxlen=100)
+        return prepared
+
+    def _policy_inputs(self, observation: np.ndarray, state: Optional[np.ndarray],
+                       mask: Optional[np.ndarray]) -> Tuple[Tuple, bool]:
+        """Check what a user gave to predict from and complete it; also tell whether it came as a batch."""
+        observation, batched = self._batch_of(observation)
+        n_obs = len(observation)
+        if self.initial_state is None:
+            return (observation, None, None), batched
+        if state is None:
+            state = np.zeros((n_obs,) + self.initial_state.shape[1:], self.initial_state.dtype)
+        mask = np.zeros(n_obs, bool) if mask is None else np.reshape(mask, -1)
+        if len(state) != n_obs or len(mask) != n_obs:
+            raise ValueError("{} observations need as many states and masks, got {} and {}".format(
+                n_obs, len(state), len(mask)))
+        return (observation, state, mask), batched
+
+    def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
+                deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        inputs, batched = self._policy_inputs(observation, state, mask)
+        actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
+        actions = clip_actions(actions, self.action_space)
+        return (actions if batched else actions[0]), states
+
+    def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
+                           mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
+                           logp: bool = False) -> Any:
+        inputs, batched = self._policy_inputs(observation, state, mask)
+        parameters = self.proba_step(*inputs)
+        if actions is not None:
+            parameters = self._likelihood(parameters, np.asarray(actions), len(inputs[0]), logp)
+        if batched:
+            return parameters
+        return [parameter[0] for parameter in parameters] if isinstance(parameters, list) else parameters[0]
+
+    def _likelihood(self, parameters: Any, actions: np.ndarray, n_obs: int, logp: bool) -> np.ndarray:
+        """Return the likelihood of actions, one row for each observation."""
+        shape = (n_obs,) + event_shape(self.action_space)
+        if actions.size != np.prod(shape):
+            raise ValueError("as many actions are needed as observations: given actions of shape {}, "
+                             "accepted is {}".format(actions.shape, shape))
+        log_likelihood = action_log_likelihood(self.action_space, parameters, actions.reshape(shape))
+        return (log_likelihood if logp else np.exp(log_likelihood))[:, None]

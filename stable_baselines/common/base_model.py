@@ -1,0 +1,442 @@
+"""What all models share: spaces and environments, graph and session, parameters, files."""
+import glob
+import inspect
+import os
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines import logger
+from stable_baselines.common import gym_compat, save_util, tf_util
+from stable_baselines.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.misc_util import set_global_seeds
+from stable_baselines.common.policies import BasePolicy, get_policy_from_name
+from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecNormalize, unwrap_vec_normalize
+
+Callback = Union[None, Callable, List[BaseCallback], BaseCallback]
+
+# constructor arguments that describe where a model runs, not what it is
+_NOT_SAVED = ('self', 'env', '_init_setup_model', 'tensorboard_log')
+# what is saved beside the constructor arguments
+_SAVED_ATTRIBUTES = ('observation_space', 'action_space', 'n_envs', '_vectorize_action')
+
+
+class ParameterMismatchError(ValueError, RuntimeError):
+    """Parameters do not fit a model. A RuntimeError too, which is what the reference documents."""
+
+
+class BaseRLModel(ABC):
+    """
+    The base of all models.
+
+    :param policy: (Type[BasePolicy] or str) the policy class or its registered name
+    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one; None only while loading
+    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param requires_vec_env: (bool) whether the algorithm steps a VecEnv; other environments are wrapped into one
+    :param policy_base: (Type[BasePolicy]) the family of policies that the algorithm uses
+    :param policy_kwargs: (dict) extra arguments of the policy
+    :param seed: (int) seed of Python's, NumPy's and TensorFlow's generators and of the environment; None leaves them.
+        With n_cpu_tf_sess=1 two runs with one seed are equal to the last bit
+    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    """
+
+    def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, verbose: int = 0, *, requires_vec_env: bool,
+                 policy_base: Type[BasePolicy], policy_kwargs: Optional[Dict[str, Any]] = None,
+                 seed: Optional[int] = None, n_cpu_tf_sess: Optional[int] = None):
+        self._requires_vec_env = requires_vec_env
+        self._policy_base = policy_base
+        self.policy = self._find_policy(policy)
+        self.verbose = verbose
+        self.policy_kwargs = {} if policy_kwargs is None else policy_kwargs
+        self.seed = seed
+        self.n_cpu_tf_sess = n_cpu_tf_sess
+        self.env = None
+        self.n_envs = 1
+        self.observation_space = None
+        self.action_space = None
+        self.num_timesteps = 0
+        self.graph = None  # type: Optional[tf.Graph]
+        self.sess = None  # type: Optional[tf.Session]
+        self.summary = None
+        self._vectorize_action = False
+        self._get_params = None  # type: Optional[Callable]
+        self._set_params = None  # type: Optional[Callable]
+        if env is not None:
+            self.env = self._wrap_env(env)
+            self.n_envs = getattr(self.env, 'num_envs', 1)
+            self.observation_space = self.env.observation_space
+            self.action_space = self.env.action_space
+
+    def _find_policy(self, policy: Any) -> Type[BasePolicy]:
+        """Look up a policy's name; check a policy's class."""
+        if isinstance(policy, str):
+            return get_policy_from_name(self._policy_base, policy)
+        if isinstance(policy, type) and issubclass(policy, self._policy_base):
+            return policy
+        raise ValueError("policy must be a registered name or a subclass of {}, got {!r}".format(
+            self._policy_base.__name__, policy))
+
+    # ---------------------------------------------------------------- environment
+
+    def _wrap_env(self, env: Any) -> Any:
+        """Turn an id, an environment or a VecEnv into what the algorithm steps."""
+        if isinstance(env, str):
+            if self.verbose >= 1:
+                print("Creating environment from the given name, wrapped in a DummyVecEnv.")
+            env = DummyVecEnv([lambda env_id=env: gym_compat.make(env_id)])
+        elif not isinstance(env, VecEnv):
+            if not gym_compat.is_env(env):
+                raise TypeError("env must be an environment, a VecEnv or the id of a registered environment, "
+                                "got {!r}".format(env))
+            if self.verbose >= 1 and self._requires_vec_env:
+                print("Wrapping the env in a DummyVecEnv.")
+            env = DummyVecEnv([lambda inner=env: inner]) if self._requires_vec_env else gym_compat.convert_env(env)
+        return env
+
+    def get_env(self) -> Any:
+        """
+        Return the environment of the model.
+
+        :return: (VecEnv or gym.Env) the environment, None if there is none
+        """
+        return self.env
+
+    def get_vec_normalize_env(self) -> Optional[VecNormalize]:
+        """
+        Return the VecNormalize wrapper of the environment.
+
+        :return: (VecNormalize or None) the wrapper, None if there is none
+        """
+        return None if self.env is None else unwrap_vec_normalize(self.env)
+
+    def set_env(self, env: Any) -> None:
+        """
+        Replace the environment.
+
+        :param env: (gym.Env, VecEnv or str) an environment with the spaces of the model
+        :raises ValueError: if there is none, or its spaces differ; the model keeps the old one then
+        """
+        if env is None:
+            raise ValueError("the environment of a model cannot be replaced with None")
+        env = self._wrap_env(env)
+        for name in ('observation_space', 'action_space'):
+            given, own = getattr(env, name), getattr(self, name)
+            if own is not None and given != own:
+                raise ValueError("the {} of the environment does not fit the model: given {}, the model has {}".format(
+                    name, given, own))
+        self.env = env
+        self.n_envs = getattr(env, 'num_envs', 1)
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+
+    # ---------------------------------------------------------------- graph
+
+    def setup_model(self) -> None:
+        """
+        Create graph and session, build the network and the training operations, initialise the variables.
+
+        :raises ValueError: if the spaces are not known because there is no environment
+        """
+        if self.observation_space is None:
+            raise ValueError("{} needs an environment to know the spaces: env=None is for loading a model".format(
+                type(self).__name__))
+        with SetVerbosity(self.verbose):
+            self.set_random_seed(self.seed)
+            self.graph = tf_util.make_graph(self.seed)
+            with self.graph.as_default():
+                self.sess = tf_util.make_session(num_cpu=self.n_cpu_tf_sess, graph=self.graph)
+                self._build_graph()
+                self.summary = tf.summary.merge_all()
+                self.sess.run(tf.global_variables_initializer())
+                params = self.get_parameter_list()
+                self._get_params = tf_util.function([], params, session=self.sess)
+                values_ph = [tf.placeholder(param.dtype.base_dtype, param.shape) for param in params]
+                self._set_params = tf_util.function(values_ph, [], session=self.sess, updates=[
+                    tf.group(*[tf.assign(param, value_ph) for param, value_ph in zip(params, values_ph)])])
+
+    @abstractmethod
+    def _build_graph(self) -> None:
+        """Build the algorithm's networks, losses and training operations in the default graph."""
+        raise NotImplementedError
+
+    def set_random_seed(self, seed: Optional[int]) -> None:
+        """
+        Seed Python's, NumPy's and TensorFlow's generators, the environment and the action space.
+
+        :param seed: (int) the seed; None leaves all of them as they are
+        """
+        if seed is None:
+            return
+        set_global_seeds(seed)
+        if self.env is not None:
+            self.env.seed(seed)
+            # the environments of a VecEnv sample actions of their own spaces
+            self.env.action_space.seed(seed)
+        self.action_space.seed(seed)
+
+    # ---------------------------------------------------------------- parameters
+
+    @abstractmethod
+    def get_parameter_list(self) -> List[tf.Variable]:
+        """
+        Return the variables that make up the trained model.
+
+        :return: ([tf.Variable]) all that is saved, in the order of the file format
+        """
+        raise NotImplementedError
+
+    def get_parameters(self) -> 'OrderedDict[str, np.ndarray]':
+        """
+        Return the values of the parameters.
+
+        :return: (OrderedDict) variable name -> array
+        """
+        return OrderedDict(zip([param.name for param in self.get_parameter_list()], self._get_params()))
+
+    def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
+        """
+        Load parameters from a file or a dictionary. Hyperparameters and optimiser state stay as they are.
+
+        :param load_path_or_dict: (str, file-like, dict or [np.ndarray]) a model file, or variable name -> array
+        :param exact_match: (bool) whether every parameter of the model must be given; otherwise only those given
+            change
+        :raises ParameterMismatchError: (a ValueError and RuntimeError) if names or shapes do not fit; nothing is
+            loaded then
+        """
+        params = load_path_or_dict
+        if not isinstance(params, (dict, list)):
+            _, params = save_util.load_from_file(params, load_data=False)
+        own = OrderedDict((param.name, tuple(param.shape.as_list())) for param in self.get_parameter_list())
+        if isinstance(params, list):  # the oldest files hold the values in order, without names
+            if len(params) != len(own):
+                raise ParameterMismatchError("{} values given for a model with {} parameters".format(
+                    len(params), len(own)))
+            params = OrderedDict(zip(own, params))
+
+        problems = ["{} is unknown".format(name) for name in params if name not in own]
+        problems += ["{} is missing".format(name) for name in own if exact_match and name not in params]
+        problems += ["{} has shape {}, expected {}".format(name, np.shape(value), own[name])
+                     for name, value in params.items() if name in own and np.shape(value) != own[name]]
+        if problems:
+            raise ParameterMismatchError("the parameters do not fit the model: " + "; ".join(problems))
+        # copies: a variable may go on living in the memory that was fed, which is the caller's
+        self._set_params(*[np.array(value) for value in dict(self.get_parameters(), **params).values()])
+
+    # ---------------------------------------------------------------- use
+
+    @abstractmethod
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
+              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> 'BaseRLModel':
+        """
+        Train the model.
+
+        :param total_timesteps: (int) number of environment steps to train for
+        :param callback: (callable, [BaseCallback] or BaseCallback) called at every step; a function of the local and
+            the global variables, which stops the training by returning False, or a callback object
+        :param log_interval: (int) number of updates between two reports
+        :param tb_log_name: (str) name of the run in TensorBoard
+        :param reset_num_timesteps: (bool) whether to count the time steps (and to begin a curve in TensorBoard) anew
+        :return: (BaseRLModel) the trained model
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
+                deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """
+        Choose actions for observations.
+
+        :param observation: (np.ndarray) one observation, or one for each environment
+        :param state: (np.ndarray) states of a recurrent policy, as the last call returned them; None means the state
+            at the start of an episode
+        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_envs,)
+        :param deterministic: (bool) whether to take the most likely actions rather than to sample
+        :return: (np.ndarray, np.ndarray or None) actions and the new states
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
+                           mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
+                           logp: bool = False) -> Any:
+        """
+        Compute the distribution of actions, or the likelihood of given ones.
+
+        :param observation: (np.ndarray) one observation, or one for each environment
+        :param state: (np.ndarray) states of a recurrent policy
+        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_envs,)
+        :param actions: (np.ndarray) as many actions as observations; None asks for the whole distribution
+        :param logp: (bool) whether to return log-likelihoods; no effect without actions
+        :return: (np.ndarray or [np.ndarray]) without actions the probabilities (a list of them for MultiDiscrete), or
+            mean and standard deviation for Box; with actions their probability mass or density, shape (n_envs, 1)
+        """
+        raise NotImplementedError
+
+    def _batch_of(self, observation: np.ndarray) -> Tuple[np.ndarray, bool]:
+        """Return observations with a batch axis, and whether they came with one."""
+        observation = np.asarray(observation)
+        shape = event_shape(self.observation_space)
+        if observation.shape == shape:
+            return observation[None], False
+        if observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
+            return observation, True
+        raise ValueError("unexpected observation shape {} for the observation space {}, please use {} or (n_envs,{})"
+                         .format(observation.shape, self.observation_space, shape, str(shape)[1:-1].join((' ', ''))))
+
+    # ---------------------------------------------------------------- training
+
+    def _init_learn(self, callback: Callback, reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
+        """Prepare a call of `learn`: return the callback as an object, and whether TensorBoard begins a new curve."""
+        if self.env is None:
+            raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
+        if reset_num_timesteps:
+            self.num_timesteps = 0
+        if isinstance(callback, (list, tuple)):
+            callback = CallbackList(list(callback))
+        elif callback is None:
+            callback = CallbackList([])
+        elif not isinstance(callback, BaseCallback):
+            callback = ConvertCallback(callback)
+        callback.init_callback(self)
+        return callback, reset_num_timesteps or self.num_timesteps == 0
+
+    # ---------------------------------------------------------------- files
+
+    @classmethod
+    def _constructor_arguments(cls) -> List[str]:
+        """Return the names of the constructor's arguments."""
+        return [name for name, param in inspect.signature(cls.__init__).parameters.items()
+                if param.kind not in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
+
+    def save(self, save_path: Any, cloudpickle: bool = False) -> None:
+        """
+        Save the model: its constructor arguments (but environment and log folder), spaces and parameters.
+
+        :param save_path: (str or file-like) the file; `.zip` (or `.pkl`) is added to a path without extension
+        :param cloudpickle: (bool) whether to write the older form, one pickle, instead of the zip archive
+        """
+        names = [name for name in self._constructor_arguments() if name not in _NOT_SAVED]
+        data = OrderedDict((name, getattr(self, name)) for name in names + list(_SAVED_ATTRIBUTES))
+        save_util.save_to_file(save_path, data, self.get_parameters(), as_pickle=cloudpickle)
+
+    @classmethod
+    def load(cls, load_path: Any, env: Any = None, custom_objects: Optional[Dict[str, Any]] = None,
+             **kwargs) -> 'BaseRLModel':
+        """
+        Load a model from a file.
+
+        :param load_path: (str or file-like) the file
+        :param env: (gym.Env, VecEnv or str) the environment to go on training in; prediction needs none
+        :param custom_objects: (dict) attributes to use instead of those in the file, which are then not unpickled
+        :param kwargs: (dict) constructor arguments to change
+        :return: (BaseRLModel) the model
+        :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
+        :raises TypeError: if an argument is unknown
+        """
+        known = set(cls._constructor_arguments()) - {'self', 'env'}
+        unknown = set(kwargs) - known
+        if unknown:
+            raise TypeError("{}.load() got unknown arguments {}, those that can be changed are {}".format(
+                cls.__name__, sorted(unknown), sorted(known)))
+        data, params = save_util.load_from_file(load_path, custom_objects=custom_objects)
+        if 'policy_kwargs' in kwargs and kwargs['policy_kwargs'] != data.get('policy_kwargs'):
+            raise ValueError("policy_kwargs={} differ from the stored ones, {}".format(
+                kwargs['policy_kwargs'], data.get('policy_kwargs')))
+        data.update(kwargs)
+        if not {'policy', 'observation_space', 'action_space'} <= set(data):
+            raise ValueError("{} holds no model: it lacks the policy or the spaces".format(load_path))
+
+        model = cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
+        data['observation_space'] = gym_compat.convert_space(data['observation_space'])
+        data['action_space'] = gym_compat.convert_space(data['action_space'])
+        model.__dict__.update(data)
+        if env is not None:
+            model.set_env(env)
+        model.setup_model()
+        model.load_parameters(params)
+        return model
+
+
+def event_shape(space: spaces.Space) -> Tuple[int, ...]:
+    """
+    Return the shape of one element of a space.
+
+    :param space: (spaces.Space) Discrete, MultiDiscrete, MultiBinary or Box
+    :return: (tuple of int) its shape
+    """
+    if isinstance(space, spaces.Discrete):
+        return ()
+    if isinstance(space, spaces.MultiDiscrete):
+        return (len(space.nvec),)
+    if isinstance(space, spaces.MultiBinary):
+        return (int(space.n),)
+    return tuple(space.shape)
+
+
+# ================================================================
+# Contexts of a training
+# ================================================================
+
+class SetVerbosity(object):
+    """
+    Silence TensorFlow and gym as far as the verbosity says, within a `with` block.
+
+    :param verbose: (int) 0 leaves errors only, 1 warnings too, 2 everything
+    """
+
+    def __init__(self, verbose: int = 0):
+        self.verbose = verbose
+
+    def __enter__(self) -> None:
+        level = max(0, 2 - self.verbose)
+        self._cpp_level = os.environ.get('TF_CPP_MIN_LOG_LEVEL')
+        self._tf_level = tf.logging.get_verbosity()
+        os.environ['TF_CPP_MIN_LOG_LEVEL'] = str(level)
+        tf.logging.set_verbosity([tf.logging.INFO, tf.logging.WARN, tf.logging.ERROR][level])
+
+    def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        tf.logging.set_verbosity(self._tf_level)
+        if self._cpp_level is None:
+            del os.environ['TF_CPP_MIN_LOG_LEVEL']
+        else:
+            os.environ['TF_CPP_MIN_LOG_LEVEL'] = self._cpp_level
+
+
+class TensorboardWriter(object):
+    """
+    Open a TensorBoard writer for the length of a `with` block.
+
+    :param graph: (tf.Graph) the graph to show
+    :param tensorboard_log_path: (str) folder of all runs; None: the block gets None instead of a writer
+    :param tb_log_name: (str) name of the run; its folder is NAME_1, NAME_2, ...
+    :param new_tb_log: (bool) whether to begin a new folder rather than to go on in the last one
+    """
+
+    def __init__(self, graph: tf.Graph, tensorboard_log_path: Optional[str], tb_log_name: str,
+                 new_tb_log: bool = True):
+        self.graph = graph
+        self.tensorboard_log_path = tensorboard_log_path
+        self.tb_log_name = tb_log_name
+        self.new_tb_log = new_tb_log
+        self.writer = None  # type: Optional[tf.summary.FileWriter]
+
+    def __enter__(self) -> Optional[tf.summary.FileWriter]:
+        if self.tensorboard_log_path is not None:
+            run_id = self._latest_run_id() + (1 if self.new_tb_log else 0)
+            folder = os.path.join(self.tensorboard_log_path, "{}_{}".format(self.tb_log_name, run_id))
+            with self.graph.as_default():
+                self.writer = tf.summary.FileWriter(folder, graph=self.graph)
+        return self.writer
+
+    def _latest_run_id(self) -> int:
+        """Return the highest number of a run of this name, 0 if there is none."""
+        prefix = os.path.join(glob.escape(self.tensorboard_log_path), glob.escape(self.tb_log_name) + "_")
+        endings = [path.rsplit('_', 1)[-1] for path in glob.glob(prefix + "[0-9]*")]
+        return max([int(ending) for ending in endings if ending.isdigit()], default=0)
+
+    def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        if self.writer is not None:
+            self.writer.close()

@@ -1,0 +1,71 @@
+"""Text for the terminal: coloured strings and rows of fixed width."""
+from typing import Any, Sequence
+
+import numpy as np
+
+COLOR_TO_NUM = dict(
+    gray=30,
+    red=31,
+    green=32,
+    yellow=33,
+    blue=34,
+    magenta=35,
+    cyan=36,
+    white=37,
+    crimson=38
+)
+
+
+def fmt_item(item: Any, min_width: int) -> str:
+    """
+    Format a value, right-aligned; floats get five decimals, or three digits in scientific notation when those of
+    ordinary notation would hide them (below 1e-4 and above 1e4).
+
+    :param item: (Any) the value, a NumPy array must hold a single one without dimensions
+    :param min_width: (int) width to pad to; longer texts stay whole
+    :return: (str) the padded text
+    :raises ValueError: for an array with dimensions
+    """
+    if isinstance(item, np.ndarray):
+        if item.ndim != 0:
+            raise ValueError(f"item must be a scalar or an array without dimensions, got shape {item.shape}")
+        item = item.item()
+    if isinstance(item, (float, np.floating)):
+        size = abs(item)
+        scientific = size > 0 and (size < 1e-4 or size > 1e4)
+        text = f'{item:.2e}' if scientific else f'{item:.5f}'
+    else:
+        text = str(item)
+    return text.rjust(min_width)
+
+
+def fmt_row(width: int, row: Sequence[Any], header: bool = False) -> str:
+    """
+    Format a row of a table.
+
+    :param width: (int) width of each column
+    :param row: (Sequence) the values
+    :param header: (bool) whether to put a line under the row
+    :return: (str) the row
+    """
+    text = ' | '.join(fmt_item(item, width) for item in row)
+    return text + '\n' + '-' * len(text) if header else text
+
+
+def colorize(string: str, color: str, bold: bool = False, highlight: bool = False) -> str:
+    """
+    Wrap a text in the terminal's codes for a colour.
+
+    :param string: (str) the text
+    :param color: (str) one of ``COLOR_TO_NUM``
+    :param bold: (bool) whether to print it bold
+    :param highlight: (bool) whether the colour is that of the background
+    :return: (str) the text with codes
+    :raises ValueError: for an unknown colour
+    """
+    if color not in COLOR_TO_NUM:
+        raise ValueError("color must be one of {}, got {!r}".format(', '.join(COLOR_TO_NUM), color))
+    code = str(COLOR_TO_NUM[color] + (10 if highlight else 0))
+    if bold:
+        code += ';1'
+    return f'\x1b[{code}m{string}\x1b[0m'

@@ -1,0 +1,82 @@
+"""Run a policy and tell how well it does."""
+from typing import Any, Callable, List, Optional, Tuple, Union
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import Env, convert_env
+from stable_baselines.common.vec_env import VecEnv
+
+
+def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 10,
+                    deterministic: bool = True, render: bool = False, callback: Optional[Callable] = None,
+                    reward_threshold: Optional[float] = None, return_episode_rewards: bool = False
+                    ) -> Union[Tuple[float, float], Tuple[List[float], List[int]]]:
+    """
+    Run a policy for some episodes and return the mean of their rewards.
+
+    The callback's locals are those of this function; ``obs`` is what the next action will be chosen from.
+
+    :param model: (BaseRLModel) the agent, or anything with ``predict(obs, state=..., deterministic=...)``
+    :param env: (Env or VecEnv) the environment; a VecEnv must hold one environment
+    :param n_eval_episodes: (int) number of episodes
+    :param deterministic: (bool) whether the agent takes its most probable action rather than a sampled one
+    :param render: (bool) whether to show each step
+    :param callback: (callable) called after each step with ``locals()`` and ``globals()``; its result is not read
+    :param reward_threshold: (float) what the mean must exceed, None for no check
+    :param return_episode_rewards: (bool) whether to return the rewards and lengths of all episodes instead
+    :return: (float, float) mean and standard deviation of the episode rewards, or ([float], [int]) rewards and lengths
+    :raises ValueError: if ``n_eval_episodes`` is below 1, or the VecEnv holds several environments
+    :raises AssertionError: if the mean reward does not exceed ``reward_threshold``
+    """
+    if n_eval_episodes < 1:
+        raise ValueError(f"n_eval_episodes must be at least 1, got {n_eval_episodes}")
+    is_vec_env = isinstance(env, VecEnv)
+    if not is_vec_env:
+        env = convert_env(env)
+    elif env.num_envs != 1:
+        raise ValueError(f"env must hold one environment, got a VecEnv with {env.num_envs}")
+    is_recurrent = getattr(getattr(model, 'policy', None), 'recurrent', False)
+
+    episode_rewards, episode_lengths = [], []
+    for i in range(n_eval_episodes):
+        if i == 0 or not is_vec_env:  # a VecEnv has reset itself
+            obs = env.reset()
+        # no state makes the model begin with its initial one; this is also why predict needs no mask
+        done, state = False, None
+        episode_reward, episode_length = 0.0, 0
+        while not done:
+            model_obs = _pad_batch(obs, model, is_vec_env) if is_recurrent else obs
+            action, state = model.predict(model_obs, state=state, deterministic=deterministic)
+            if is_recurrent:
+                action = action[:1] if is_vec_env else action[0]
+            new_obs, reward, done, _info = env.step(action)
+            obs = new_obs
+            episode_reward += float(np.squeeze(reward))
+            episode_length += 1
+            if callback is not None:
+                callback(locals(), globals())
+            if render:
+                env.render()
+        episode_rewards.append(episode_reward)
+        episode_lengths.append(episode_length)
+
+    mean_reward, std_reward = float(np.mean(episode_rewards)), float(np.std(episode_rewards))
+    # as Stable Baselines 2.10: a mean equal to the threshold does not pass, and the error is an AssertionError
+    if reward_threshold is not None and not mean_reward > reward_threshold:
+        raise AssertionError(f"Mean reward below threshold: {mean_reward:.2f} < {reward_threshold:.2f}")
+    return (episode_rewards, episode_lengths) if return_episode_rewards else (mean_reward, std_reward)
+
+
+def _pad_batch(obs: Any, model: Any, is_batch: bool) -> np.ndarray:
+    """
+    Put an observation into the first row of a batch of zeros, as long as the one that a recurrent model was built for.
+
+    :param obs: (np.ndarray) the observation, shape (1, *obs_shape) if it is a batch, else obs_shape
+    :param model: (BaseRLModel) the model, for its number of environments
+    :param is_batch: (bool) whether the observation is a batch of one
+    :return: (np.ndarray) shape (n_envs, *obs_shape)
+    """
+    row = np.asarray(obs[0] if is_batch else obs)
+    batch = np.zeros((getattr(model, 'n_envs', None) or 1,) + row.shape, dtype=row.dtype)
+    batch[0] = row
+    return batch

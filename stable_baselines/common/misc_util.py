@@ -1,0 +1,71 @@
+"""Small helpers without a better home: seeding, sequences, command-line switches."""
+import random
+import sys
+from argparse import ArgumentParser
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from stable_baselines.common.mpi_util import mpi_rank_or_zero
+
+__all__ = ['boolean_flag', 'flatten_lists', 'mpi_rank_or_zero', 'set_global_seeds', 'zipsame']
+
+
+def zipsame(*seqs: Sequence[Any]) -> Iterator[Tuple[Any, ...]]:
+    """
+    Zip sequences that must have the same length.
+
+    :param seqs: (Sequence) the sequences
+    :return: (zip) tuples of their elements
+    :raises ValueError: if the lengths differ
+    """
+    lengths = [len(seq) for seq in seqs]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"seqs must have the same length, got lengths {lengths}")
+    return zip(*seqs)
+
+
+def flatten_lists(listoflists: Iterable[Iterable[Any]]) -> List[Any]:
+    """
+    Join lists into one.
+
+    :param listoflists: ([list]) the lists
+    :return: (list) their elements in order
+    """
+    return [element for elements in listoflists for element in elements]
+
+
+def set_global_seeds(seed: Optional[int]) -> None:
+    """
+    Seed the global generators of ``random``, NumPy and, if it is loaded, TensorFlow's current default graph.
+
+    :param seed: (int) between 0 and 2**32 - 1; None seeds from the system's entropy
+    :raises TypeError: if it is not an integer
+    :raises ValueError: if it is out of range
+    """
+    if seed is not None:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"seed must be an int or None, got {seed!r}")
+        seed = int(seed)
+        if not 0 <= seed < 2 ** 32:
+            raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}")
+    # not imported here: a program that never touched TensorFlow should not pay for loading it
+    tensorflow = sys.modules.get('tensorflow')
+    if tensorflow is not None:
+        tensorflow.compat.v1.set_random_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+def boolean_flag(parser: ArgumentParser, name: str, default: bool = False, help_msg: Optional[str] = None) -> None:
+    """
+    Add a switch ``--name`` and its opposite ``--no-name`` to a parser.
+
+    :param parser: (ArgumentParser) the parser
+    :param name: (str) name of the switch; the attribute has underscores in place of dashes
+    :param default: (bool) value when neither is given
+    :param help_msg: (str) help for ``--name``
+    """
+    dest = name.replace('-', '_')
+    parser.add_argument('--' + name, action='store_true', default=default, dest=dest, help=help_msg)
+    parser.add_argument('--no-' + name, action='store_false', dest=dest)

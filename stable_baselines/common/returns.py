@@ -1,0 +1,76 @@
+"""Returns and advantages from time-major arrays of shape (n_steps, n_envs)."""
+from typing import Sequence, Tuple
+
+import numpy as np
+
+
+def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, last_values: np.ndarray,
+        last_dones: np.ndarray, gamma: float, lam: float) -> Tuple[np.ndarray, np.ndarray]:
+    r"""
+    Estimate advantages with GAE(lambda), https://arxiv.org/abs/1506.02438.
+
+    .. math:: \delta_t = r_t + \gamma V_{t+1} - V_t, \qquad A_t = \delta_t + \gamma \lambda A_{t+1}
+
+    where nothing is carried over from a step that begins a new episode.
+
+    :param rewards: (np.ndarray) rewards of the steps, shape (n_steps, n_envs)
+    :param values: (np.ndarray) values of the observations acted on, shape (n_steps, n_envs)
+    :param episode_starts: (np.ndarray) whether that observation begins an episode, shape (n_steps, n_envs)
+    :param last_values: (np.ndarray) values of the observations after the last step, shape (n_envs,)
+    :param last_dones: (np.ndarray) whether the last step ended its episode, shape (n_envs,)
+    :param gamma: (float) discount factor, in [0, 1]
+    :param lam: (float) weight of longer returns: 0 trusts the value function (one step), 1 the rewards alone
+    :return: (np.ndarray, np.ndarray) advantages and returns (advantages + values), both (n_steps, n_envs) float32
+    """
+    rewards, values = np.asarray(rewards, np.float32), np.asarray(values, np.float32)
+    next_values = np.concatenate([values[1:], np.asarray(last_values, np.float32)[None]])
+    next_starts = np.concatenate([episode_starts[1:], np.asarray(last_dones)[None]])
+    next_nonterminal = np.float32(1.0) - next_starts.astype(np.float32)
+    deltas = rewards + np.float32(gamma) * next_values * next_nonterminal - values
+    decays = np.float32(gamma * lam) * next_nonterminal
+
+    advantages = np.empty_like(deltas)
+    running = np.zeros_like(deltas[0])
+    for step in reversed(range(len(deltas))):
+        running = deltas[step] + decays[step] * running
+        advantages[step] = running
+    return advantages, advantages + values
+
+
+def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: float) -> np.ndarray:
+    """
+    Compute discounted returns that restart after every `done`: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
+
+    :param rewards: ([float] or np.ndarray) rewards, time along the first axis: (n_steps,) or (n_steps, n_envs)
+    :param dones: ([bool] or np.ndarray) whether the step ended its episode, same shape
+    :param gamma: (float) discount factor, in [0, 1]
+    :return: (np.ndarray) discounted returns, same shape, float64
+    """
+    rewards, dones = np.asarray(rewards, np.float64), np.asarray(dones, np.float64)
+    discounted = np.empty_like(rewards)
+    running = np.zeros_like(rewards[0]) if len(rewards) else 0.
+    for step in reversed(range(len(rewards))):
+        running = rewards[step] + gamma * running * (1. - dones[step])
+        discounted[step] = running
+    return discounted
+
+
+def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
+    """
+    Shift to mean 0 and scale to deviation 1 (population deviation plus `epsilon`).
+
+    :param advantages: (np.ndarray) the values, any shape
+    :param epsilon: (float) keeps the division finite when all values are equal
+    :return: (np.ndarray) standardised values, same shape
+    """
+    return (advantages - advantages.mean()) / (advantages.std() + epsilon)
+
+
+def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
+    """
+    Flatten time-major data so that all steps of environment 0 come first, then those of environment 1, and so on.
+
+    :param arr: (np.ndarray) shape (n_steps, n_envs, ...)
+    :return: (np.ndarray) shape (n_envs * n_steps, ...)
+    """
+    return arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])

@@ -1,0 +1,228 @@
+"""
+Model files, opened and written here and nowhere else.
+
+A model file is a zip archive with three members: `data` (JSON: how the model was constructed), `parameters`
+(the bytes of `numpy.savez`) and `parameter_list` (JSON: the order of the parameters). The older form is one pickle
+of the tuple (data, parameters).
+"""
+import base64
+import io
+import json
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple, Union
+
+import cloudpickle
+import numpy as np
+
+Parameters = Union['OrderedDict[str, np.ndarray]', List[np.ndarray]]
+PathOrFile = Union[str, BinaryIO]
+
+_TYPE_KEY = ":type:"
+_SERIALIZED_KEY = ":serialized:"
+
+
+# ================================================================
+# The parts of the archive
+# ================================================================
+
+def is_json_serializable(item: Any) -> bool:
+    """
+    Tell whether JSON gives an object back as it was.
+
+    :param item: (Any) the object
+    :return: (bool) whether `json.dumps` takes it
+    """
+    try:
+        json.dumps(item)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def data_to_json(data: Dict[str, Any]) -> str:
+    """
+    Turn the attributes of a model into readable JSON.
+
+    What JSON cannot hold is pickled and stored in base64, beside a description that people can read.
+
+    :param data: (dict) attributes
+    :return: (str) JSON text
+    """
+    serializable = {key: value if is_json_serializable(value) else _describe(value) for key, value in data.items()}
+    return json.dumps(serializable, indent=4)
+
+
+def _describe(value: Any) -> Dict[str, Any]:
+    """Pickle a value and add its type and its attributes (or items) in readable form."""
+    description = {_TYPE_KEY: str(type(value)),
+                   _SERIALIZED_KEY: base64.b64encode(cloudpickle.dumps(value)).decode()}
+    attributes = value if isinstance(value, dict) else getattr(value, '__dict__', {})
+    for name, attribute in attributes.items():
+        # the names of functions and objects carry addresses, which only make two equal files differ
+        readable = attribute if is_json_serializable(attribute) else str(attribute).split(' at 0x')[0]
+        description[str(name)] = readable
+    return description
+
+
+def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    """
+    Turn the JSON of a model file back into attributes.
+
+    :param json_string: (str) JSON text
+    :param custom_objects: (dict) objects to use instead of the stored ones, which are then not unpickled
+    :return: (dict) attributes
+    :raises ValueError: if it is no JSON object, or an object cannot be unpickled
+    """
+    if custom_objects is not None and not isinstance(custom_objects, dict):
+        raise TypeError("custom_objects must be a dict or None, got {!r}".format(custom_objects))
+    custom_objects = custom_objects or {}
+    stored = json.loads(json_string)
+    if not isinstance(stored, dict):
+        raise ValueError("the data of a model must be a JSON object, got {}".format(type(stored).__name__))
+    data = {}
+    for key, item in stored.items():
+        if key in custom_objects:
+            data[key] = custom_objects[key]
+        elif isinstance(item, dict) and _SERIALIZED_KEY in item:
+            data[key] = _unpickle(key, base64.b64decode(item[_SERIALIZED_KEY]))
+        else:
+            data[key] = item
+    return data
+
+
+def _unpickle(key: str, serialized: bytes) -> Any:
+    try:
+        return pickle.loads(serialized)
+    except Exception as error:
+        raise ValueError("could not unpickle {key!r} of the model file ({type}: {error}). Pass custom_objects="
+                         "{{{key!r}: ...}} to load() to use an object of your own instead".format(
+                             key=key, type=type(error).__name__, error=error)) from error
+
+
+def params_to_bytes(params: 'OrderedDict[str, np.ndarray]') -> bytes:
+    """
+    Turn parameters into the bytes of `numpy.savez`.
+
+    :param params: (OrderedDict) parameter name -> array
+    :return: (bytes) their serialized form
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, **params)
+    return buffer.getvalue()
+
+
+def bytes_to_params(serialized_params: bytes, param_list: List[str]) -> 'OrderedDict[str, np.ndarray]':
+    """
+    Turn the bytes of `numpy.savez` back into parameters.
+
+    :param serialized_params: (bytes) their serialized form
+    :param param_list: ([str]) names of the parameters, in order
+    :return: (OrderedDict) parameter name -> array
+    """
+    archive = np.load(io.BytesIO(serialized_params))
+    return OrderedDict((name, archive[name]) for name in param_list)
+
+
+# ================================================================
+# Whole files
+# ================================================================
+
+def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters, as_pickle: bool = False) -> None:
+    """
+    Write a model file. The file appears complete or not at all.
+
+    :param save_path: (str or file-like) where to; `.zip` (or `.pkl`) is added to a path without extension
+    :param data: (dict) attributes of the model
+    :param params: (OrderedDict) parameter name -> array
+    :param as_pickle: (bool) write the older form, one pickle, instead of the zip archive
+    :raises TypeError: if it is neither a path nor a file
+    """
+    content = cloudpickle.dumps((data, params)) if as_pickle else _to_archive(data, params)
+    if hasattr(save_path, 'write'):
+        save_path.write(content)
+        return
+    path = _as_path(save_path)
+    if not os.path.splitext(path)[1]:
+        path += '.pkl' if as_pickle else '.zip'
+    temporary = '{}.{}.tmp'.format(path, os.getpid())
+    try:
+        with open(temporary, 'wb') as file_handler:
+            file_handler.write(content)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def _to_archive(data: Dict[str, Any], params: 'OrderedDict[str, np.ndarray]') -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w') as archive:
+        archive.writestr('data', data_to_json(data))
+        archive.writestr('parameters', params_to_bytes(params))
+        archive.writestr('parameter_list', json.dumps(list(params), indent=4))
+    return buffer.getvalue()
+
+
+def load_from_file(load_path: PathOrFile, load_data: bool = True,
+                   custom_objects: Optional[Dict[str, Any]] = None) -> Tuple[Optional[Dict[str, Any]], Parameters]:
+    """
+    Read a model file of either form.
+
+    :param load_path: (str or file-like) the file; `.zip` and `.pkl` are tried for a path that does not exist
+    :param load_data: (bool) whether to read the attributes; the parameters alone need no unpickling from an archive
+    :param custom_objects: (dict) attributes to use instead of the stored ones, which are then not unpickled
+    :return: (dict or None, OrderedDict or list) attributes and parameters
+    :raises ValueError: if the file does not exist or is no (complete) model file
+    """
+    if hasattr(load_path, 'read'):
+        name, content = getattr(load_path, 'name', repr(load_path)), load_path.read()
+    else:
+        name = _find_file(_as_path(load_path))
+        with open(name, 'rb') as file_handler:
+            content = file_handler.read()
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        return _from_archive(name, content, load_data, custom_objects)
+    return _from_pickle(name, content, custom_objects)
+
+
+def _as_path(path: Any) -> str:
+    if isinstance(path, (str, os.PathLike)):
+        return os.fspath(path)
+    raise TypeError("a model file must be given as a path or a file object, got {!r}".format(path))
+
+
+def _find_file(path: str) -> str:
+    """Return the path itself or with an extension added, whichever exists."""
+    for candidate in (path, path + '.zip', path + '.pkl'):
+        if os.path.isfile(candidate):
+            return candidate
+    raise ValueError("no model file {0!r} (nor {0}.zip, nor {0}.pkl)".format(path))
+
+
+def _from_archive(name: str, content: bytes, load_data: bool,
+                  custom_objects: Optional[Dict[str, Any]]) -> Tuple[Optional[Dict[str, Any]], Parameters]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        missing = {'data', 'parameters', 'parameter_list'} - set(archive.namelist())
+        if missing:
+            raise ValueError("{} is a zip archive but no model file: it lacks {}".format(name, sorted(missing)))
+        try:
+            param_list = json.loads(archive.read('parameter_list').decode())
+            params = bytes_to_params(archive.read('parameters'), param_list)
+            json_string = archive.read('data').decode()
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            raise ValueError("the model file {} is damaged: {}".format(name, error)) from error
+    return json_to_data(json_string, custom_objects) if load_data else None, params
+
+
+def _from_pickle(name: str, content: bytes,
+                 custom_objects: Optional[Dict[str, Any]]) -> Tuple[Dict[str, Any], Parameters]:
+    try:
+        data, params = pickle.loads(content)
+        data = dict(data, **(custom_objects or {}))
+    except Exception as error:
+        raise ValueError("{} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "
+                         "(data, parameters) ({}: {})".format(name, type(error).__name__, error)) from error
+    return data, params

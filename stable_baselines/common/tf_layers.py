@@ -1,0 +1,229 @@
+"""
+Network layers on `tf.get_variable`.
+
+The variable names are part of the file format of saved models. `linear`, `conv` and `lstm` name them `w` and `b` (the
+actor-critic policies), `dense` and `layer_norm` name them as Keras does (the off-policy policies).
+"""
+from typing import Callable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common.tf_util import intprod, next_op_seed
+
+
+def ortho_init(scale: float = 1.0) -> Callable:
+    """
+    Make an initialiser of orthogonal matrices, https://arxiv.org/abs/1312.6120
+
+    It draws from NumPy's global generator, so `set_global_seeds` decides the weights.
+
+    :param scale: (float) factor on the matrix, sqrt(2) suits ReLU layers
+    :return: (callable) initialiser for 2D weights and for 4D filters (height, width, in, out)
+    """
+    def _ortho_init(shape, dtype=None, partition_info=None):  # the signature that tf.get_variable calls
+        shape = tuple(int(dim) for dim in shape)
+        if len(shape) not in (2, 4):
+            raise ValueError("ortho_init makes weights of 2 or 4 dimensions, asked for shape {}".format(shape))
+        flat_shape = (intprod(shape[:-1]), shape[-1])
+        gaussian_noise = np.random.normal(0.0, 1.0, flat_shape)
+        left, _, right = np.linalg.svd(gaussian_noise, full_matrices=False)
+        weights = left if left.shape == flat_shape else right
+        return (scale * weights.reshape(shape)).astype(np.float32)
+    return _ortho_init
+
+
+def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: float = 1.0,
+           init_bias: float = 0.0) -> tf.Tensor:
+    """
+    Apply a fully connected layer without activation, with orthogonal weights.
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
+    :param scope: (str) variable scope; the variables are `w` (n_in, n_hidden) and `b` (n_hidden,)
+    :param n_hidden: (int) number of outputs
+    :param init_scale: (float) scale of the initial weights
+    :param init_bias: (float) initial bias
+    :return: (tf.Tensor) shape (n_batch, n_hidden)
+    """
+    with tf.variable_scope(scope):
+        weight = tf.get_variable("w", [int(input_tensor.shape[1]), n_hidden], initializer=ortho_init(init_scale))
+        bias = tf.get_variable("b", [n_hidden], initializer=tf.constant_initializer(init_bias))
+        return tf.matmul(input_tensor, weight) + bias
+
+
+def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Union[int, Tuple[int, int], List[int]],
+         stride: int, pad: str = 'VALID', init_scale: float = 1.0, data_format: str = 'NHWC',
+         one_dim_bias: bool = False) -> tf.Tensor:
+    """
+    Apply a 2D convolution without activation, with orthogonal filters.
+
+    :param input_tensor: (tf.Tensor) images, shape (n_batch, height, width, channels) for NHWC
+    :param scope: (str) variable scope; the variables are `w` (height, width, in, out) and `b`
+    :param n_filters: (int) number of filters
+    :param filter_size: (int or (int, int)) height and width of the filters
+    :param stride: (int) stride in both directions
+    :param pad: (str) 'VALID' or 'SAME'
+    :param init_scale: (float) scale of the initial filters
+    :param data_format: (str) 'NHWC' or 'NCHW' (GPU only)
+    :param one_dim_bias: (bool) whether the shape of the bias is (n_filters,) rather than (1, n_filters, 1, 1)
+    :return: (tf.Tensor) shape (n_batch, new height, new width, n_filters) for NHWC
+    """
+    if data_format not in ('NHWC', 'NCHW'):
+        raise ValueError("data_format must be 'NHWC' or 'NCHW', got {!r}".format(data_format))
+    if not isinstance(filter_size, int) and len(filter_size) != 2:
+        raise ValueError("filter_size must be an integer or (height, width), got {!r}".format(filter_size))
+    height, width = (filter_size, filter_size) if isinstance(filter_size, int) else filter_size
+    channel_axis = data_format.index('C')
+    strides = [stride if axis in 'HW' else 1 for axis in data_format]
+    bias_shape = [n_filters] if one_dim_bias or data_format == 'NHWC' else [1, n_filters, 1, 1]
+
+    with tf.variable_scope(scope):
+        filters = tf.get_variable("w", [height, width, int(input_tensor.shape[channel_axis]), n_filters],
+                                  initializer=ortho_init(init_scale))
+        bias = tf.get_variable("b", [n_filters] if one_dim_bias else [1, n_filters, 1, 1],
+                               initializer=tf.constant_initializer(0.0))
+        return tf.reshape(bias, bias_shape) + tf.nn.conv2d(
+            input_tensor, filters, strides=strides, padding=pad, data_format=data_format)
+
+
+def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
+    """
+    Flatten everything but the batch, so that a fully connected layer can follow.
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, ...), known but for n_batch
+    :return: (tf.Tensor) shape (n_batch, n_features)
+    """
+    return tf.reshape(input_tensor, [-1, intprod(input_tensor.shape.as_list()[1:])])
+
+
+flatten = conv_to_fc
+
+
+def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state_hidden: tf.Tensor,
+         scope: str, n_hidden: int, init_scale: float = 1.0,
+         layer_norm: bool = False) -> Tuple[List[tf.Tensor], tf.Tensor]:
+    """
+    Apply a Long Short Term Memory cell to a sequence.
+
+    :param input_tensor: ([tf.Tensor]) one tensor (n_envs, n_in) per step
+    :param mask_tensor: ([tf.Tensor]) one tensor (n_envs, 1) per step, 1 where an episode begins: forgets the state
+    :param cell_state_hidden: (tf.Tensor) state before the first step, cell then hidden, shape (n_envs, 2 * n_hidden)
+    :param scope: (str) variable scope; the variables are `wx`, `wh`, `b` and gains and biases of the normalisation
+    :param n_hidden: (int) number of cells
+    :param init_scale: (float) scale of the initial weights
+    :param layer_norm: (bool) whether to normalise inputs, recurrent inputs and cells, https://arxiv.org/abs/1607.06450
+    :return: ([tf.Tensor], tf.Tensor) the hidden output of every step and the state after the last
+    """
+    n_input, n_gates = int(input_tensor[0].shape[1]), 4 * n_hidden
+    with tf.variable_scope(scope):
+        weight_x = tf.get_variable("wx", [n_input, n_gates], initializer=ortho_init(init_scale))
+        weight_h = tf.get_variable("wh", [n_hidden, n_gates], initializer=ortho_init(init_scale))
+        bias = tf.get_variable("b", [n_gates], initializer=tf.constant_initializer(0.0))
+        norms = [_norm(suffix, size) for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))] \
+            if layer_norm else [tf.identity] * 3
+    norm_x, norm_h, norm_c = norms
+
+    n_steps = len(input_tensor)
+    # what does not depend on the state is computed for all steps at once
+    gates_x = norm_x(tf.matmul(tf.concat(input_tensor, axis=0), weight_x)) + bias
+    gates_x = tf.reshape(gates_x, [n_steps, -1, n_gates])
+    keep = 1. - tf.stack(mask_tensor)
+
+    def _step(step, cell, hidden, outputs):
+        gates = gates_x[step] + norm_h(tf.matmul(hidden * keep[step], weight_h))
+        in_gate, forget_gate, out_gate, candidate = tf.split(gates, 4, axis=1)
+        cell = tf.sigmoid(forget_gate) * (cell * keep[step]) + tf.sigmoid(in_gate) * tf.tanh(candidate)
+        hidden = tf.sigmoid(out_gate) * tf.tanh(norm_c(cell))
+        return step + 1, cell, hidden, outputs.write(step, hidden)
+
+    cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
+    loop_vars = (0, cell, hidden, tf.TensorArray(tf.float32, n_steps))
+    if n_steps == 1:
+        _, cell, hidden, _ = _step(*loop_vars)
+        return [hidden], tf.concat([cell, hidden], axis=1)
+    # a loop in the graph: 128 unrolled steps would take a minute to build and run no faster
+    _, cell, hidden, outputs = tf.while_loop(lambda step, *_: step < n_steps, _step, loop_vars, parallel_iterations=1)
+    return tf.unstack(outputs.stack(), n_steps), tf.concat([cell, hidden], axis=1)
+
+
+def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state: tf.Tensor,
+           scope: str, n_hidden: int, init_scale: float = 1.0) -> Tuple[List[tf.Tensor], tf.Tensor]:
+    """
+    Apply an LSTM with layer normalisation; parameters as for `lstm`.
+
+    :return: ([tf.Tensor], tf.Tensor) the hidden output of every step and the state after the last
+    """
+    return lstm(input_tensor, mask_tensor, cell_state, scope, n_hidden, init_scale, layer_norm=True)
+
+
+def _norm(suffix: str, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Create gain and bias of one layer normalisation within an LSTM and return the function that applies it."""
+    gain = tf.get_variable("g" + suffix, [size], initializer=tf.constant_initializer(1.0))
+    bias = tf.get_variable("b" + suffix, [size], initializer=tf.constant_initializer(0.0))
+    return lambda tensor: _normalise(tensor, epsilon=1e-5) * gain + bias
+
+
+def _normalise(tensor: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Shift and scale every row to mean 0 and variance 1."""
+    mean, variance = tf.nn.moments(tensor, axes=[-1], keepdims=True)
+    return (tensor - mean) * tf.rsqrt(variance + epsilon)
+
+
+def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = None, name: Optional[str] = None,
+          kernel_initializer: Optional[Callable] = None) -> tf.Tensor:
+    """
+    Apply a fully connected layer whose variables are named as those of `tf.layers.dense`.
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
+    :param units: (int) number of outputs
+    :param activation: (callable) activation function; None leaves the layer linear
+    :param name: (str) variable scope; None means `dense`, `dense_1`, ...; the variables are `kernel` and `bias`
+    :param kernel_initializer: (callable) initialiser of the weights; None means Glorot's uniform one
+    :return: (tf.Tensor) shape (n_batch, units)
+    """
+    with tf.variable_scope(name, default_name='dense'):
+        kernel = tf.get_variable(
+            'kernel', [int(input_tensor.shape[-1]), units],
+            initializer=kernel_initializer or tf.glorot_uniform_initializer(seed=next_op_seed()))
+        bias = tf.get_variable('bias', [units], initializer=tf.zeros_initializer())
+        output = tf.matmul(input_tensor, kernel) + bias
+        return output if activation is None else activation(output)
+
+
+def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,
+               scope: Optional[str] = None) -> tf.Tensor:
+    """
+    Apply layer normalisation, https://arxiv.org/abs/1607.06450, with the variable names of `tf.contrib.layers`.
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, n)
+    :param center: (bool) whether to add a learned offset `beta`
+    :param scale: (bool) whether to multiply by a learned gain `gamma`
+    :param scope: (str) variable scope; None means `LayerNorm`, `LayerNorm_1`, ...
+    :return: (tf.Tensor) same shape
+    """
+    size = [int(input_tensor.shape[-1])]
+    with tf.variable_scope(scope, default_name='LayerNorm'):
+        beta = tf.get_variable('beta', size, initializer=tf.zeros_initializer()) if center else 0.
+        gamma = tf.get_variable('gamma', size, initializer=tf.ones_initializer()) if scale else 1.
+        return _normalise(input_tensor, epsilon=1e-12) * gamma + beta
+
+
+_layer_norm = layer_norm  # `mlp` has an argument of the same name, which is public
+
+
+def mlp(input_tensor: tf.Tensor, layers: Sequence[int], activ_fn: Callable = tf.nn.relu,
+        layer_norm: bool = False) -> tf.Tensor:
+    """
+    Apply fully connected layers, named `fc0`, `fc1`, ...
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
+    :param layers: ([int]) number of units of each layer
+    :param activ_fn: (callable) activation function
+    :param layer_norm: (bool) whether to normalise before each activation
+    :return: (tf.Tensor) shape (n_batch, layers[-1])
+    """
+    output = input_tensor
+    for index, units in enumerate(layers):
+        output = dense(output, units, name='fc' + str(index))
+        output = activ_fn(_layer_norm(output) if layer_norm else output)
+    return output

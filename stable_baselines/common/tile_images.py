@@ -1,0 +1,19 @@
+"""One large picture out of many small ones."""
+import numpy as np
+
+
+def tile_images(img_nhwc: np.ndarray) -> np.ndarray:
+    """
+    Tile images of one size into a grid as near to a square as possible, filled row by row.
+
+    :param img_nhwc: (list or np.ndarray) images, shape (n_images, height, width, n_channels)
+    :return: (np.ndarray) the grid, shape (n_rows * height, n_columns * width, n_channels); places left over are black
+    """
+    images = np.asarray(img_nhwc)
+    n_images, height, width, n_channels = images.shape
+    n_rows = int(np.ceil(np.sqrt(n_images)))
+    n_columns = int(np.ceil(float(n_images) / n_rows))
+    grid = np.zeros((n_rows * n_columns, height, width, n_channels), dtype=images.dtype)
+    grid[:n_images] = images
+    grid = grid.reshape((n_rows, n_columns, height, width, n_channels))
+    return grid.transpose((0, 2, 1, 3, 4)).reshape((n_rows * height, n_columns * width, n_channels))

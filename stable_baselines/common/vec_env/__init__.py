@@ -1,0 +1,59 @@
+"""Vectorised environments and wrappers around them."""
+import copy
+from typing import Any, List, Optional
+
+from stable_baselines.common.vec_env.base_vec_env import (
+    AlreadySteppingError,
+    CloudpickleWrapper,
+    NotSteppingError,
+    VecEnv,
+    VecEnvWrapper,
+)
+from stable_baselines.common.vec_env.dummy_vec_env import DummyVecEnv
+from stable_baselines.common.vec_env.subproc_vec_env import SubprocVecEnv
+from stable_baselines.common.vec_env.vec_check_nan import VecCheckNan
+from stable_baselines.common.vec_env.vec_frame_stack import VecFrameStack
+from stable_baselines.common.vec_env.vec_normalize import VecNormalize
+from stable_baselines.common.vec_env.vec_video_recorder import VecVideoRecorder
+
+__all__ = ['AlreadySteppingError', 'CloudpickleWrapper', 'DummyVecEnv', 'NotSteppingError', 'SubprocVecEnv',
+           'VecCheckNan', 'VecEnv', 'VecEnvWrapper', 'VecFrameStack', 'VecNormalize', 'VecVideoRecorder',
+           'sync_envs_normalization', 'unwrap_vec_normalize']
+
+
+def _vec_normalize_wrappers(env: Any) -> List[VecNormalize]:
+    """List the VecNormalize wrappers of an environment, the outermost first."""
+    found = []
+    while isinstance(env, VecEnvWrapper):
+        if isinstance(env, VecNormalize):
+            found.append(env)
+        env = env.venv
+    return found
+
+
+def unwrap_vec_normalize(env: Any) -> Optional[VecNormalize]:
+    """
+    Find the VecNormalize wrapper of an environment.
+
+    :param env: (Env or VecEnv) the environment
+    :return: (VecNormalize) the outermost one, None if there is none
+    """
+    wrappers = _vec_normalize_wrappers(env)
+    return wrappers[0] if wrappers else None
+
+
+def sync_envs_normalization(env: Any, eval_env: Any) -> None:
+    """
+    Copy the statistics of an environment's VecNormalize wrappers to those of another environment.
+
+    :param env: (Env or VecEnv) where the statistics come from; without VecNormalize nothing is done
+    :param eval_env: (Env or VecEnv) where they go to
+    :raises ValueError: if it has another number of VecNormalize wrappers
+    """
+    sources, targets = _vec_normalize_wrappers(env), _vec_normalize_wrappers(eval_env)
+    if sources and len(sources) != len(targets):
+        raise ValueError(f"eval_env has {len(targets)} VecNormalize wrappers, env has {len(sources)}: "
+                         "wrap both in the same way")
+    for source, target in zip(sources, targets):
+        target.obs_rms = copy.deepcopy(source.obs_rms)
+        target.ret_rms = copy.deepcopy(source.ret_rms)

@@ -1,0 +1,194 @@
+"""Several environments in this process, stepped one after the other."""
+import copy
+import warnings
+from collections import OrderedDict
+from typing import Any, Callable, List, Optional, Sequence
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import convert_env, is_env
+from stable_baselines.common.vec_env.base_vec_env import Indices, NotSteppingError, VecEnv, VecStep
+from stable_baselines.common.vec_env.util import copy_obs_dict, dict_to_obs, obs_space_info
+
+__all__ = ['DummyVecEnv', 'VecEnv', 'copy_obs_dict', 'dict_to_obs', 'obs_space_info']
+
+
+class DummyVecEnv(VecEnv):
+    """
+    Step several environments one after the other in this process.
+
+    For environments as cheap as CartPole this is faster than processes. It also makes a vectorised environment of a
+    single one.
+
+    :param env_fns: ([callable]) functions that make one environment each, of gym or gymnasium
+    :raises TypeError: if one of them is not callable or does not make an environment
+    :raises ValueError: if there are none, or if the environments' spaces can not be used
+    """
+
+    def __init__(self, env_fns: Sequence[Callable[[], Any]]):
+        self.envs = _make_envs(env_fns)
+        env = self.envs[0]
+        super().__init__(len(self.envs), env.observation_space, env.action_space)
+        self.keys, self._shapes, self._dtypes = obs_space_info(env.observation_space)
+        self._has_parts = self.keys != [None]
+        self.actions = None
+        self.metadata = env.metadata
+
+    def step_async(self, actions: Sequence[Any]) -> None:
+        """
+        Keep the actions for ``step_wait()``.
+
+        :param actions: (np.ndarray or list) one action for each environment
+        :raises ValueError: if there are more or fewer
+        """
+        if len(actions) != self.num_envs:
+            raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments, "
+                             f"not {len(actions)}")
+        self.actions = actions
+
+    def step_wait(self) -> VecStep:
+        """
+        Step the environments, and reset those whose episode ends.
+
+        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``; arrays and dicts are the
+            caller's, the next step does not touch them
+        :raises NotSteppingError: if there are no actions
+        """
+        if self.actions is None:
+            raise NotSteppingError()
+        rewards = np.empty(self.num_envs, np.float32)
+        dones = np.empty(self.num_envs, np.bool_)
+        all_obs, infos = [], []
+        for index, env in enumerate(self.envs):
+            obs, rewards[index], done, info = env.step(self.actions[index])
+            dones[index] = done
+            info = info.copy()  # some environments hand out the same dict each time
+            if done:
+                # a copy, because some environments reset the very array that they handed out
+                info['terminal_observation'] = copy.deepcopy(obs)
+                obs = env.reset()
+            all_obs.append(obs)
+            infos.append(info)
+        self.actions = None
+        return self._stack(all_obs), rewards, dones, infos
+
+    def reset(self) -> Any:
+        """
+        Reset all environments.
+
+        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        """
+        self.actions = None
+        return self._stack([env.reset() for env in self.envs])
+
+    def _stack(self, all_obs: List[Any]) -> Any:
+        """
+        Put the environments' observations into new arrays of the space's dtype.
+
+        :param all_obs: (list) one observation for each environment
+        :return: (np.ndarray, or dict or tuple of them) shape (n_envs, ...)
+        """
+        if self._has_parts:
+            return dict_to_obs(self.observation_space, OrderedDict(
+                (key, self._stack_part(key, [obs[key] for obs in all_obs])) for key in self.keys))
+        return self._stack_part(None, all_obs)
+
+    def _stack_part(self, key: Any, values: List[Any]) -> np.ndarray:
+        """Put the environments' values of one part of the space (None: the whole of it) into a new array."""
+        # filling an array is several times faster than np.stack or np.array, which look at every element first
+        batch = np.empty((self.num_envs,) + self._shapes[key], self._dtypes[key])
+        for index, value in enumerate(values):
+            batch[index] = value
+        return batch
+
+    def seed(self, seed: Optional[int] = None) -> List[Any]:
+        """
+        Seed the environments: the i-th one with ``seed + i``.
+
+        :param seed: (int) the seed, None for arbitrary ones
+        :return: (list) for each environment what its ``seed`` returned
+        """
+        return [env.seed(None if seed is None else seed + index) for index, env in enumerate(self.envs)]
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self.envs:
+            env.close()
+
+    def get_images(self) -> Sequence[np.ndarray]:
+        """
+        Render every environment as an image.
+
+        :return: ([np.ndarray]) images of shape (height, width, 3)
+        """
+        return [env.render(mode='rgb_array') for env in self.envs]
+
+    def render(self, mode: str = 'human') -> Optional[np.ndarray]:
+        """
+        Render the environments: one by its own means, several as one tiled picture.
+
+        :param mode: (str) 'human', or 'rgb_array' to get the picture; any mode of the environment if there is only one
+        :return: (np.ndarray) the picture, shape (height, width, 3), for 'rgb_array'
+        """
+        if self.num_envs == 1:
+            return self.envs[0].render(mode=mode)
+        return super().render(mode=mode)
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> List[Any]:
+        """
+        Read an attribute of the environments.
+
+        :param attr_name: (str) the attribute's name
+        :param indices: (int or [int]) which environments, None for all
+        :return: (list) one value for each of them
+        """
+        return [getattr(env, attr_name) for env in self._get_target_envs(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """
+        Set an attribute of the environments, all to the same value.
+
+        :param attr_name: (str) the attribute's name
+        :param value: the value
+        :param indices: (int or [int]) which environments, None for all
+        """
+        for env in self._get_target_envs(indices):
+            setattr(env, attr_name, value)
+
+    def env_method(self, method_name: str, *method_args: Any, indices: Indices = None,
+                   **method_kwargs: Any) -> List[Any]:
+        """
+        Call a method of the environments.
+
+        :param method_name: (str) the method's name
+        :param method_args: positional arguments of the call
+        :param indices: (int or [int]) which environments, None for all
+        :param method_kwargs: keyword arguments of the call
+        :return: (list) one result for each of them
+        """
+        return [getattr(env, method_name)(*method_args, **method_kwargs) for env in self._get_target_envs(indices)]
+
+    def _get_target_envs(self, indices: Indices) -> List[Any]:
+        """Pick the environments that the ``indices`` argument means."""
+        return [self.envs[index] for index in self._get_indices(indices)]
+
+
+def _make_envs(env_fns: Sequence[Callable[[], Any]]) -> List[Any]:
+    """
+    Make the environments, in the classic API.
+
+    :param env_fns: ([callable]) functions that make one environment each
+    :return: ([Env]) the environments
+    """
+    env_fns = list(env_fns)
+    if not env_fns:
+        raise ValueError("env_fns=[]: accepted is a list of at least one function that makes an environment")
+    for env_fn in env_fns:
+        if not callable(env_fn):
+            raise TypeError("env_fns={!r}: accepted is a list of functions that make one environment each{}".format(
+                env_fns, ", as in DummyVecEnv([lambda: env])" if is_env(env_fn) else ''))
+    made = [env_fn() for env_fn in env_fns]
+    if len({id(env) for env in made}) < len(made):
+        warnings.warn("env_fns: several of the functions return the same environment object, whose episodes then "
+                      "get mixed up; make a new environment in each call", stacklevel=3)
+    return [convert_env(env) for env in made]

@@ -1,0 +1,212 @@
+"""What SubprocVecEnv and its workers talk through: shared memory for arrays, a socket pair for everything else."""
+import mmap
+import os
+import pickle
+import socket
+import struct
+import tempfile
+import uuid
+from multiprocessing import reduction
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+import cloudpickle
+import numpy as np
+
+
+class ArraySpec(NamedTuple):
+    """The shape and dtype of one row of a shared array."""
+
+    shape: Tuple[int, ...]
+    dtype: np.dtype
+
+
+class SharedArrays(NamedTuple):
+    """The arrays in shared memory, each with a row for each environment."""
+
+    rewards: np.ndarray
+    dones: np.ndarray
+    actions: Optional[np.ndarray]  # None for action spaces whose elements are no arrays
+    obs: List[np.ndarray]  # one for each part of the observation space
+
+
+class Failure(NamedTuple):
+    """What a worker tells about an exception."""
+
+    pickle: Optional[bytes]  # None if it cannot be rebuilt from a pickle
+    name: str  # of its type
+    message: str
+    traceback: str
+
+
+# the parent's questions; upper case for signals, lower case where a value follows
+STEP, STEP_WITH, RESET, CALL = b'S', b's', b'R', b'c'
+# the worker's answers
+DONE, VALUE, FAILURE = b'D', b'v', b'f'
+
+CLOSE_GRACE = 5.0  # seconds that a worker has for finishing its step and closing its environment
+
+_ALIGNMENT = 64  # bytes; a cache line
+_CHUNK = 65536  # bytes per read
+_LENGTH = struct.Struct('<Q')
+_HEADER_SIZE = 1 + _LENGTH.size
+
+
+def dumps(value: Any) -> bytes:
+    """
+    Pickle a value: by pickle, which is fast, or by cloudpickle, which knows lambdas and classes of ``__main__``.
+
+    :param value: the value
+    :return: (bytes) its pickle
+    """
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception:  # pickle raises PicklingError, AttributeError or TypeError; what cloudpickle raises is passed on
+        return cloudpickle.dumps(value)
+
+
+class Channel:
+    """
+    One end of a socket pair. A message is a one-byte code, alone (a signal) or with a pickled value behind it.
+
+    The two ends take turns, as in question and answer, so that one read never sees two messages.
+
+    :param sock: (socket.socket) the end; where it has a timeout, ``receive`` raises ``socket.timeout``
+    """
+
+    def __init__(self, sock: socket.socket):
+        self._sock = sock
+        self._received = bytearray()
+
+    def fileno(self) -> int:
+        """
+        Return the socket's descriptor, so that a channel can be waited for like a socket.
+
+        :return: (int) the descriptor
+        """
+        return self._sock.fileno()
+
+    def signal(self, code: bytes) -> None:
+        """
+        Send a code alone.
+
+        :param code: (bytes) one upper-case letter
+        :raises OSError: if the other end is gone
+        """
+        self._sock.send(code)
+
+    def send(self, code: bytes, payload: bytes, on_wait: Optional[Callable[[], None]] = None) -> None:
+        """
+        Send a code with a pickled value.
+
+        :param code: (bytes) one lower-case letter
+        :param payload: (bytes) what ``dumps`` returned
+        :param on_wait: (callable) called whenever the socket's timeout has passed while the other end does not read;
+            it may raise
+        :raises OSError: if the other end is gone
+        """
+        message = memoryview(code + _LENGTH.pack(len(payload)) + payload)
+        while message:
+            try:
+                message = message[self._sock.send(message):]
+            except socket.timeout:
+                on_wait()
+
+    def receive(self) -> Tuple[bytes, Optional[bytes]]:
+        """
+        Wait for a message.
+
+        :return: (tuple) the code and the pickled value, None behind a signal
+        :raises socket.timeout: if it is not complete within the socket's timeout; what came is kept for the next call
+        :raises EOFError: if the other end is closed
+        """
+        while True:
+            data = self._sock.recv(_CHUNK)
+            if len(data) == 1 and not self._received and data.isupper():
+                return data, None
+            if not data:
+                raise EOFError('the other end of the channel is closed')
+            self._received += data
+            if len(self._received) >= _HEADER_SIZE:
+                size, = _LENGTH.unpack_from(self._received, 1)
+                if len(self._received) == _HEADER_SIZE + size:
+                    message, self._received = self._received, bytearray()
+                    return bytes(message[:1]), bytes(message[_HEADER_SIZE:])
+
+    def close(self) -> None:
+        """Close this end; the other one reads the end of the stream."""
+        self._sock.close()
+
+    # a VecEnv that is dropped without close() must free its workers, too
+    __del__ = close
+
+
+class SharedMemory:
+    """
+    Memory without a name, which a process and its children map: when the last of them is gone, so is the memory.
+
+    ``multiprocessing.shared_memory`` needs Python 3.8 and leaves its blocks in /dev/shm when the processes are killed;
+    ``multiprocessing.RawArray`` keeps its blocks for reuse and never gives them back on Python 3.7.
+    To be pickled only while a child is started (as an argument of ``Process``).
+    """
+
+    def __init__(self):
+        if os.name == 'nt':
+            self._file = None
+            self._tag = 'stable-baselines-' + uuid.uuid4().hex
+        else:
+            self._file = tempfile.TemporaryFile(dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
+
+    def __getstate__(self) -> Any:
+        return self._tag if self._file is None else reduction.DupFd(self._file.fileno())
+
+    def __setstate__(self, state: Any) -> None:
+        if os.name == 'nt':
+            self._file, self._tag = None, state
+        else:
+            self._file = os.fdopen(state.detach(), 'r+b')
+
+    def map(self, n_envs: int, action: Optional[ArraySpec], obs: Sequence[ArraySpec]) -> SharedArrays:
+        """
+        Map the memory as arrays, once; the process that made it comes first, and all pass the same arguments.
+
+        The arrays hold the mapping from here on.
+
+        :param n_envs: (int) the number of rows of each array
+        :param action: (ArraySpec) shape and dtype of an action, None if actions are not shared
+        :param obs: ([ArraySpec]) shape and dtype of each part of an observation
+        :return: (SharedArrays) the arrays, of shape (n_envs, ...), zeros at first
+        :raises OSError: if there is not so much shared memory
+        """
+        rows = [ArraySpec((), np.dtype(np.float64)), ArraySpec((), np.dtype(np.bool_))]
+        rows += ([] if action is None else [action]) + list(obs)
+        offsets, size = [], 0
+        for row in rows:
+            offsets.append(size)
+            n_bytes = n_envs * int(np.prod(row.shape, dtype=np.int64)) * row.dtype.itemsize
+            size += -(-n_bytes // _ALIGNMENT) * _ALIGNMENT
+        memory = self._map_bytes(size)
+        arrays = [np.ndarray((n_envs,) + tuple(row.shape), row.dtype, buffer=memory, offset=offset)
+                  for row, offset in zip(rows, offsets)]
+        return SharedArrays(arrays[0], arrays[1], None if action is None else arrays[2], arrays[-len(obs):])
+
+    def _map_bytes(self, size: int) -> mmap.mmap:
+        """Map the first ``size`` bytes, reserving them if that was not done yet."""
+        if self._file is None:
+            return mmap.mmap(-1, size, tagname=self._tag)
+        try:
+            if hasattr(os, 'posix_fallocate'):  # a full /dev/shm must be an error here, not a SIGBUS at the first write
+                os.posix_fallocate(self._file.fileno(), 0, size)
+            else:
+                os.ftruncate(self._file.fileno(), size)
+        except OSError as error:
+            text = (f'{size} bytes of shared memory could not be had ({error.strerror}); in a container, a larger '
+                    '/dev/shm helps (docker run --shm-size)')
+            raise OSError(error.errno, text) from error
+        memory = mmap.mmap(self._file.fileno(), size)
+        self.close()
+        return memory
+
+    def close(self) -> None:
+        """Give up the memory; what is mapped stays."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,484 @@
+"""
+A vectorised environment with one process for each environment.
+
+The parent asks and the workers answer; a worker never has more than one open question. Observations, rewards, dones
+and (of array-like action spaces) actions are rows of shared memory, so that a step is one byte to the worker and one
+byte back; infos, and whatever is not a step, are pickled. The end of the stream is the only goodbye: to a worker it
+says that the parent has closed the VecEnv or is gone, to the parent that the worker has died.
+"""
+import functools
+import multiprocessing
+import pickle
+import signal
+import socket
+import time
+from collections import OrderedDict
+from multiprocessing import connection
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.vec_env import subproc_ipc as ipc
+from stable_baselines.common.vec_env.base_vec_env import (
+    AlreadySteppingError,
+    CloudpickleWrapper,
+    Indices,
+    NotSteppingError,
+    VecEnv,
+    VecStep,
+)
+from stable_baselines.common.vec_env.subproc_worker import EnvFactory, work
+from stable_baselines.common.vec_env.util import dict_to_obs, obs_space_info
+
+__all__ = ['SubprocVecEnv', 'VecEnv', 'CloudpickleWrapper']
+
+_CHECK_INTERVAL = 0.5  # seconds between two looks at whether the workers are alive, while an answer is awaited
+_SHARED_ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+
+
+class _Worker:
+    """
+    A worker as the parent sees it; starts its process.
+
+    :param context: (multiprocessing context) says how processes are started
+    :param index: (int) the environment's index
+    :param env_fn: (callable) builds the environment, in the worker
+    :param memory: (SharedMemory) the memory of all workers
+    :param timeout: (float) seconds after which waiting for an answer is interrupted for a look at the workers
+    :param siblings: ([_Worker]) the workers started before
+    """
+
+    def __init__(self, context: Any, index: int, env_fn: Callable[[], Any], memory: ipc.SharedMemory, timeout: float,
+                 siblings: Sequence['_Worker']):
+        self.index = index
+        parent_end, worker_end = socket.socketpair()
+        parent_end.settimeout(timeout)
+        self.channel = ipc.Channel(parent_end)
+        inherited = [worker.channel for worker in siblings] + [self.channel]
+        forks = context.get_start_method() == 'fork'  # only a fork copies what it is not given
+        self.process = context.Process(target=work, daemon=True, name=f'environment-{index}',
+                                       args=(index, worker_end, memory, EnvFactory(env_fn), inherited if forks else ()))
+        try:
+            self.process.start()
+        except BaseException:
+            self.channel.close()
+            raise
+        finally:
+            worker_end.close()
+
+    def __str__(self) -> str:
+        return f'environment {self.index} (process {self.process.pid})'
+
+    def death(self, question: str) -> RuntimeError:
+        """
+        Describe how the process died.
+
+        :param question: (str) what it was asked for
+        :return: (RuntimeError) the exception to raise
+        """
+        self.process.join(1)  # the stream ends a little before the process does
+        code = self.process.exitcode
+        if code is None:
+            how = 'closed its connection'
+        elif code < 0:
+            how = f'was killed by {signal.Signals(-code).name}'
+        else:
+            how = f'ended with exit code {code}'
+        if question == 'construction':
+            how += ("; see what it printed, and note that a script that uses the start method 'forkserver' or 'spawn' "
+                    "must have its code under if __name__ == '__main__':")
+        return RuntimeError(f'{self} during {question} {how}')
+
+    def error(self, failure: ipc.Failure, question: str) -> Exception:
+        """
+        Rebuild an exception that the environment raised, with the worker's traceback.
+
+        :param failure: (Failure) what the worker told about it
+        :param question: (str) what the environment was asked for
+        :return: (Exception) the exception to raise, of the same type if possible
+        """
+        text = (f'{self} raised {failure.name} during {question}: {failure.message}\n\n'
+                f'In the worker: {failure.traceback}')
+        try:
+            error = pickle.loads(failure.pickle)
+        except Exception:  # it has no pickle, or its class cannot be imported here
+            return RuntimeError(text)
+        if error.args == (failure.message,) or not error.args:
+            error.args = (text,)
+        if str(error) != text:  # a type that forms its own message, KeyError and OSError among them
+            error.__cause__ = RuntimeError(text)
+        return error
+
+
+def _closes_on_failure(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method close the VecEnv if it raises, interruption included: who owes an answer is unknown from there."""
+    @functools.wraps(method)
+    def wrapped(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException as error:
+            self._fail(error)
+            raise
+    return wrapped
+
+
+class SubprocVecEnv(VecEnv):
+    """
+    Several environments, each in a process of its own: for environments that take long to compute a step.
+
+    More environments than CPU cores do not pay, unless they wait for something else. Where one step takes well under
+    a tenth of a millisecond, ``DummyVecEnv`` is faster.
+
+    'forkserver' and 'spawn' are safe beside TensorFlow sessions and threads; a script that uses them must have its
+    code under ``if __name__ == '__main__':``. 'fork' starts faster, but a process that has used a TensorFlow session
+    must not be forked.
+
+    An exception in a worker is raised here: of the same type where it can be pickled, else as a RuntimeError, with
+    the environment's index and the worker's traceback in its message, or in its ``__cause__`` where the type forms its
+    own message. A worker that dies gives a RuntimeError. After a failure while constructing, resetting or
+    stepping, or an interruption (Ctrl-C) there, the VecEnv is closed, and no process or shared memory stays behind.
+    A failure of ``env_method``, ``get_attr``, ``set_attr``, ``seed`` or rendering leaves it open.
+
+    Infos come as a tuple and rewards as float64, as Stable Baselines 2.10: DummyVecEnv has a list and float32.
+    Unlike there, observations are cast to the dtype of the observation space, as by DummyVecEnv.
+
+    :param env_fns: ([callable]) functions that return an environment, called in the workers
+    :param start_method: (str) how to start the processes, one of ``multiprocessing.get_all_start_methods()``; None for
+        'forkserver' where there is one, else 'spawn'
+    :param timeout: (float) seconds that the environments have for an answer, construction included: when they have
+        passed, those that owe an answer are killed, the VecEnv is closed and a TimeoutError raised. None waits forever
+    :raises ValueError: if ``env_fns`` is empty, the start method is not known, or the spaces of the environments differ
+    :raises TypeError: if one of ``env_fns`` cannot be called
+    """
+
+    def __init__(self, env_fns: Sequence[Callable[[], Any]], start_method: Optional[str] = None, *,
+                 timeout: Optional[float] = None):
+        _check_arguments(env_fns, timeout)
+        context = _get_context(start_method)
+        self.waiting = False  # whether answers are owed
+        self.closed = False
+        self._closed_because = 'close() was called'
+        self._question = 'construction'  # what the workers were asked for last
+        self._timeout = timeout
+        self._workers = []  # type: List[_Worker]
+        self._keys = []  # type: List[Any]
+        self._shared = None  # type: Optional[ipc.SharedArrays]
+        self._memory = ipc.SharedMemory()
+        super().__init__(len(env_fns), *self._start(context, env_fns))
+
+    @property
+    def processes(self) -> List[multiprocessing.Process]:
+        """The workers' processes; none once closed."""
+        return [worker.process for worker in self._workers]
+
+    def step_async(self, actions: Sequence[Any]) -> None:
+        """
+        Send the actions to the workers; ``step_wait()`` has the results.
+
+        :param actions: (np.ndarray or list) one action for each environment
+        :raises AlreadySteppingError: if a step is pending
+        :raises ValueError: if there are not as many actions as environments
+        :raises RuntimeError: if the VecEnv is closed
+        """
+        self._check_idle()
+        if len(actions) != self.num_envs:
+            raise ValueError(f'actions: {len(actions)} given for {self.num_envs} environments')
+        shared = self._shared.actions
+        if (shared is not None and isinstance(actions, np.ndarray)
+                and actions.dtype == shared.dtype and actions.shape == shared.shape):
+            shared[...] = actions
+            self._ask(self._workers, ipc.STEP, 'step')
+        else:  # whatever it is, the environments get it as it is
+            self._ask(self._workers, ipc.STEP_WITH, 'step', [ipc.dumps(action) for action in actions])
+
+    def step_wait(self) -> VecStep:
+        """
+        Wait for the step asked for with ``step_async()``.
+
+        :return: (tuple) observations of shape (n_envs, ...), rewards (n_envs,) float64, dones (n_envs,) bool, tuple of
+            n_envs info dicts; arrays of the caller's own
+        :raises NotSteppingError: if no step is pending
+        :raises RuntimeError: if the VecEnv is closed or a worker died
+        :raises TimeoutError: if a worker did not answer in time
+        """
+        self._check_open()
+        if not self.waiting:
+            raise NotSteppingError()
+        infos = tuple({} if info is None else info for info in self._answers(self._workers))
+        return self._copy_obs(), self._shared.rewards.copy(), self._shared.dones.copy(), infos
+
+    def reset(self) -> Any:
+        """
+        Reset all environments; the results of a pending step are dropped.
+
+        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :raises RuntimeError: if the VecEnv is closed or a worker died
+        :raises TimeoutError: if a worker did not answer in time
+        """
+        self._check_open()
+        if self.waiting:
+            self._answers(self._workers)
+        self._exchange(self._workers, ipc.RESET, 'reset')
+        return self._copy_obs()
+
+    def seed(self, seed: Optional[int] = None) -> List[Any]:
+        """
+        Seed the environments: the i-th one with ``seed + i``.
+
+        :param seed: (int) the seed, None for arbitrary ones
+        :return: (list) for each environment what its ``seed`` returned
+        """
+        self._check_idle()
+        seeds = [None if seed is None else seed + index for index in range(self.num_envs)]
+        return self._call(self._workers, 'env_method', [('seed', (seed,), {}) for seed in seeds])
+
+    def get_images(self) -> Sequence[np.ndarray]:
+        """
+        Render every environment as an image.
+
+        :return: ([np.ndarray]) images of shape (height, width, 3)
+        """
+        return self.env_method('render', mode='rgb_array')
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> List[Any]:
+        """
+        Read an attribute of the environments.
+
+        :param attr_name: (str) the attribute's name
+        :param indices: (int or [int]) which environments, None for all
+        :return: (list) one value for each of them
+        """
+        return self._call_alike(indices, 'get_attr', attr_name)
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """
+        Set an attribute of the environments, all to the same value.
+
+        :param attr_name: (str) the attribute's name
+        :param value: the value
+        :param indices: (int or [int]) which environments, None for all
+        """
+        self._call_alike(indices, 'set_attr', attr_name, value)
+
+    def env_method(self, method_name: str, *method_args: Any, indices: Indices = None,
+                   **method_kwargs: Any) -> List[Any]:
+        """
+        Call a method of the environments.
+
+        :param method_name: (str) the method's name
+        :param method_args: positional arguments of the call
+        :param indices: (int or [int]) which environments, None for all
+        :param method_kwargs: keyword arguments of the call
+        :return: (list) one result for each of them
+        """
+        return self._call_alike(indices, 'env_method', method_name, method_args, method_kwargs)
+
+    def close(self) -> None:
+        """
+        Close the environments and end their processes; a pending step is dropped.
+
+        A worker whose step or ``env.close()`` takes longer than five seconds is killed.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self.waiting = False
+        workers, self._workers, self._shared = self._workers, [], None
+        try:
+            self._memory.close()
+            for worker in workers:
+                worker.channel.close()
+            deadline = time.monotonic() + ipc.CLOSE_GRACE
+            for worker in workers:
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # also when interrupted while waiting
+            for worker in workers:
+                worker.process.kill()
+                worker.process.join()
+
+    @_closes_on_failure
+    def _start(self, context: Any, env_fns: Sequence[Callable[[], Any]]) -> Tuple[Any, Any]:
+        """Start the workers and lay out the shared memory; return the spaces of an environment."""
+        interval = _CHECK_INTERVAL if self._timeout is None else min(_CHECK_INTERVAL, self._timeout)
+        for index, env_fn in enumerate(env_fns):
+            self._workers.append(_Worker(context, index, env_fn, self._memory, interval, self._workers))
+        env_spaces = self._answers(self._workers)  # to the one question that needs no asking
+        layouts = [_layout(*pair) for pair in env_spaces]
+        for index, layout in enumerate(layouts):
+            if layout != layouts[0]:
+                raise ValueError(f'env_fns: environment {index} has the spaces {env_spaces[index]}, environment 0 has '
+                                 f'{env_spaces[0]}; accepted are spaces of the same shapes and dtypes')
+        self._keys, obs, action = layouts[0]
+        self._shared = self._memory.map(len(env_fns), action, obs)
+        self._call(self._workers, 'attach', [(len(env_fns), action, obs, self._keys)] * len(env_fns))
+        return env_spaces[0]
+
+    def _check_open(self) -> None:
+        """Raise a RuntimeError if the VecEnv is closed."""
+        if self.closed:
+            raise RuntimeError(f'this SubprocVecEnv is closed ({self._closed_because}); make a new one')
+
+    def _check_idle(self) -> None:
+        """Raise an exception if the VecEnv is closed or a step is pending."""
+        self._check_open()
+        if self.waiting:
+            raise AlreadySteppingError()
+
+    def _fail(self, error: BaseException) -> None:
+        """Close the VecEnv because of an exception."""
+        if not self.closed:
+            self._closed_because = 'after {}: {}'.format(type(error).__name__, str(error).partition('\n')[0])
+            self.close()
+
+    def _copy_obs(self) -> Any:
+        """Copy the observations from shared memory, in the form of the observation space."""
+        return dict_to_obs(self.observation_space,
+                           OrderedDict((key, array.copy()) for key, array in zip(self._keys, self._shared.obs)))
+
+    def _call_alike(self, indices: Indices, name: str, *args: Any) -> List[Any]:
+        """Call the same with the same arguments in some workers, see ``_call``."""
+        self._check_idle()
+        workers = [self._workers[index] for index in self._get_indices(indices)]
+        if len(set(workers)) < len(workers):
+            raise ValueError(f'indices={indices}: an environment is given twice')
+        return self._call(workers, name, [args] * len(workers))
+
+    def _call(self, workers: Sequence[_Worker], name: str, arguments: Sequence[Tuple[Any, ...]]) -> List[Any]:
+        """
+        Call a method of ``subproc_worker.EnvServer`` in workers; an exception that it raises leaves the VecEnv open.
+
+        :param workers: ([_Worker]) the workers
+        :param name: (str) the method's name
+        :param arguments: ([tuple]) its arguments for each of them
+        :return: (list) one result for each of them
+        """
+        answers = self._exchange(workers, ipc.CALL, name, [ipc.dumps((name, args)) for args in arguments])
+        for worker, answer in zip(workers, answers):
+            if isinstance(answer, ipc.Failure):
+                raise worker.error(answer, name)
+        return answers
+
+    @_closes_on_failure
+    def _exchange(self, workers: Sequence[_Worker], code: bytes, question: str,
+                  payloads: Optional[Sequence[bytes]] = None) -> List[Any]:
+        """Ask and wait for the answers."""
+        self._ask(workers, code, question, payloads)
+        return self._answers(workers)
+
+    @_closes_on_failure
+    def _ask(self, workers: Sequence[_Worker], code: bytes, question: str,
+             payloads: Optional[Sequence[bytes]] = None) -> None:
+        """
+        Send a question to workers.
+
+        :param workers: ([_Worker]) the workers
+        :param code: (bytes) the question's code
+        :param question: (str) its name, for error messages
+        :param payloads: ([bytes]) for each of them the pickled value that goes with it, None for a signal
+        """
+        self.waiting = True
+        self._question = question
+        deadline = self._deadline()
+        for position, worker in enumerate(workers):
+            try:
+                if payloads is None:
+                    worker.channel.signal(code)
+                else:
+                    worker.channel.send(code, payloads[position], lambda w=worker: self._look_after([w], deadline))
+            except ConnectionError:
+                pass  # it has died; found out, and told apart from other failures, when its answer is read
+
+    @_closes_on_failure
+    def _answers(self, workers: Sequence[_Worker]) -> List[Any]:
+        """
+        Wait for the answers to a question.
+
+        :param workers: ([_Worker]) the workers that were asked
+        :return: (list) for each of them the value that it answered with, None for a signal
+        """
+        deadline = self._deadline()
+        answers = {}
+        owing = list(workers)
+        while owing:
+            worker = owing[-1]  # asked last, it mostly answers last: then the parent is woken once, not once for each
+            try:
+                code, payload = worker.channel.receive()
+            except socket.timeout:
+                self._look_after(owing, deadline)
+                continue
+            except (EOFError, ConnectionError):
+                raise worker.death(self._question) from None
+            owing.pop()
+            answer = None if payload is None else pickle.loads(payload)
+            if code == ipc.FAILURE:
+                raise worker.error(answer, self._question)
+            answers[worker] = answer
+        self.waiting = False
+        return [answers[worker] for worker in workers]
+
+    def _deadline(self) -> Optional[float]:
+        """Return the time until which an answer to a question that is asked now may come, None for forever."""
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _look_after(self, owing: List[_Worker], deadline: Optional[float]) -> None:
+        """
+        Look what became of workers that have not answered for a while, and sort those that have by now to the end.
+
+        :param owing: ([_Worker]) the workers; sorted in place
+        :param deadline: (float) the time by which they must have answered
+        :raises RuntimeError: if one has died without an answer
+        :raises TimeoutError: if the time is over; they are killed then
+        """
+        ready = connection.wait([worker.channel for worker in owing]
+                                + [worker.process.sentinel for worker in owing], timeout=0)
+        owing.sort(key=lambda worker: worker.channel in ready)
+        silent = [worker for worker in owing if worker.channel not in ready]
+        for worker in silent:
+            if worker.process.sentinel in ready:  # some child of its own still holds its end of the stream
+                raise worker.death(self._question)
+        if silent and deadline is not None and time.monotonic() >= deadline:
+            for worker in silent:
+                worker.process.kill()
+            raise TimeoutError('no answer to {} within {} seconds (timeout) from {}'.format(
+                self._question, self._timeout, ', '.join(str(worker) for worker in silent)))
+
+
+def _check_arguments(env_fns: Sequence[Callable[[], Any]], timeout: Optional[float]) -> None:
+    """Raise an exception if an argument of the constructor is not what it should be."""
+    if len(env_fns) == 0:
+        raise ValueError(f'env_fns={env_fns!r}: at least one function is needed')
+    for index, env_fn in enumerate(env_fns):
+        if not callable(env_fn):
+            raise TypeError(f'env_fns[{index}]={env_fn!r}: accepted are functions that return an environment')
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f'timeout={timeout!r}: accepted are positive numbers of seconds and None')
+
+
+def _get_context(start_method: Optional[str]) -> Any:
+    """Return the multiprocessing context of a start method, None for the default one."""
+    accepted = multiprocessing.get_all_start_methods()
+    if start_method is None:
+        # both are safe beside threads and TensorFlow sessions; forkserver starts faster
+        start_method = 'forkserver' if 'forkserver' in accepted else 'spawn'
+    if start_method not in accepted:
+        raise ValueError(f'start_method={start_method!r}: accepted are {accepted} and None')
+    return multiprocessing.get_context(start_method)
+
+
+def _layout(observation_space: Any,
+            action_space: Any) -> Tuple[List[Any], List[ipc.ArraySpec], Optional[ipc.ArraySpec]]:
+    """
+    Say how the spaces' elements lie in shared memory.
+
+    :param observation_space: (Space) the observation space of an environment
+    :param action_space: (Space) its action space
+    :return: (tuple) the keys of an observation's parts, their shapes and dtypes, and shape and dtype of an action, None
+        if it is no array
+    """
+    keys, shapes, dtypes = obs_space_info(observation_space)
+    obs = [ipc.ArraySpec(tuple(shapes[key]), np.dtype(dtypes[key])) for key in keys]
+    action = None
+    if isinstance(action_space, _SHARED_ACTION_SPACES):
+        action = ipc.ArraySpec(tuple(action_space.shape), np.dtype(action_space.dtype))
+    return keys, obs, action

@@ -1,0 +1,166 @@
+"""Videos of an environment."""
+import os
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from stable_baselines.common.vec_env.base_vec_env import VecEnv, VecEnvWrapper, VecStep
+from stable_baselines.common.vec_env.dummy_vec_env import DummyVecEnv
+from stable_baselines.common.vec_env.subproc_vec_env import SubprocVecEnv
+from stable_baselines.common.vec_env.vec_frame_stack import VecFrameStack
+from stable_baselines.common.vec_env.vec_normalize import VecNormalize
+
+__all__ = ['DummyVecEnv', 'SubprocVecEnv', 'VecEnvWrapper', 'VecFrameStack', 'VecNormalize', 'VecVideoRecorder']
+
+
+class VecVideoRecorder(VecEnvWrapper):
+    """
+    Record the rendered environments, tiled, as mp4 videos.
+
+    It needs the package imageio-ffmpeg, which brings the encoder.
+
+    :param venv: (VecEnv) what to wrap
+    :param video_folder: (str) where to save the videos; made if it is not there
+    :param record_video_trigger: (callable) gets the number of steps so far and tells whether to start recording; a
+        recording also starts at each reset
+    :param video_length: (int) how many steps a video shows
+    :param name_prefix: (str) how the files' names begin; "-step-FROM-to-step-TO.mp4" follows
+    :raises ValueError: if the environment does not render images
+    :raises ImportError: if imageio-ffmpeg is not installed
+    """
+
+    def __init__(self, venv: VecEnv, video_folder: str, record_video_trigger: Callable[[int], bool],
+                 video_length: int = 200, name_prefix: str = 'rl-video'):
+        super().__init__(venv)
+        self._fps = _frames_per_second(venv)
+        _import_encoder()  # fail now, not in the middle of a run
+        self.video_folder = os.path.abspath(video_folder)
+        os.makedirs(self.video_folder, exist_ok=True)
+        self.record_video_trigger = record_video_trigger
+        self.video_length = video_length
+        self.name_prefix = name_prefix
+        self.video_recorder = None  # type: Optional[_Video]
+        self.step_id = 0
+        self.recording = False
+        self.recorded_frames = 0
+
+    def reset(self) -> Any:
+        """
+        Reset all environments and start a video.
+
+        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        """
+        obs = self.venv.reset()
+        # as Stable Baselines 2.10: whatever the trigger says
+        self.start_video_recorder()
+        return obs
+
+    def start_video_recorder(self) -> None:
+        """Start a video with the present frame, and finish the one under way."""
+        self.close_video_recorder()
+        name = f'{self.name_prefix}-step-{self.step_id}-to-step-{self.step_id + self.video_length}.mp4'
+        self.video_recorder = _Video(os.path.join(self.video_folder, name), self._fps)
+        self.recording = True
+        self._record_frame()
+
+    def step_wait(self) -> VecStep:
+        """
+        Wait for the step asked for with ``step_async()``, and record it if a video is under way.
+
+        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``
+        """
+        result = self.venv.step_wait()
+        self.step_id += 1
+        if self.recording:
+            self._record_frame()
+            if self.recorded_frames > self.video_length:
+                self.close_video_recorder()
+        elif self.record_video_trigger(self.step_id):
+            self.start_video_recorder()
+        return result
+
+    def _record_frame(self) -> None:
+        """Add what the environments show now to the video under way."""
+        self.video_recorder.add(self.venv.render(mode='rgb_array'))
+        self.recorded_frames += 1
+
+    def close_video_recorder(self) -> None:
+        """Finish the video under way, if there is one."""
+        if self.video_recorder is not None:
+            self.video_recorder.close()
+        self.video_recorder = None
+        self.recording = False
+        self.recorded_frames = 0
+
+    def close(self) -> None:
+        """Finish the video under way and release what the environments hold."""
+        self.close_video_recorder()
+        self.venv.close()
+
+    def __del__(self):
+        # the file of a recorder that was never closed must be playable all the same
+        if vars(self).get('video_recorder') is not None:
+            self.close_video_recorder()
+
+
+class _Video:
+    """
+    An mp4 file under way.
+
+    :param path: (str) the file
+    :param fps: (float) frames per second
+    """
+
+    def __init__(self, path: str, fps: float):
+        self.path = path
+        self._fps = fps
+        self._encoder = None  # type: Any
+        self._shape = None  # type: Any
+
+    def add(self, frame: Optional[np.ndarray]) -> None:
+        """
+        Add a frame.
+
+        :param frame: (np.ndarray) the image, shape (height, width, 3), uint8
+        :raises ValueError: if it is not an image, or one of another size than those before
+        """
+        shape = np.shape(frame)
+        if len(shape) != 3 or shape[2] != 3 or shape != (self._shape or shape):
+            raise ValueError("the environment rendered {} in mode 'rgb_array'; accepted is an image of shape {}".format(
+                'nothing' if frame is None else f'an array of shape {shape}', self._shape or '(height, width, 3)'))
+        if self._encoder is None:
+            self._shape = shape
+            # the common pixel format needs even sides: an odd one is scaled by one pixel
+            self._encoder = _import_encoder().write_frames(self.path, (shape[1], shape[0]), fps=self._fps,
+                                                           macro_block_size=2, ffmpeg_log_level='error')
+            self._encoder.send(None)
+        self._encoder.send(np.ascontiguousarray(frame, np.uint8))
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+
+def _import_encoder() -> Any:
+    """Import imageio-ffmpeg, which few programs need."""
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError("VecVideoRecorder needs the package imageio-ffmpeg: pip install imageio-ffmpeg") from error
+    return imageio_ffmpeg
+
+
+def _frames_per_second(venv: VecEnv) -> float:
+    """
+    Read from the environments' metadata how fast a video should play.
+
+    :param venv: (VecEnv) the environments
+    :return: (float) frames per second, 30 if the metadata do not say
+    :raises ValueError: if the metadata say that the environments render no images
+    """
+    metadata = venv.get_attr('metadata', indices=0)[0] or {}
+    modes = metadata.get('render.modes', metadata.get('render_modes', []))
+    if 'rgb_array' not in modes:
+        raise ValueError(f"venv: its metadata list the render modes {modes}; a video needs 'rgb_array'")
+    return metadata.get('video.frames_per_second', metadata.get('render_fps')) or 30

@@ -1,0 +1,1 @@
+from stable_baselines.ppo2.ppo2 import PPO2  # noqa: F401

@@ -1,0 +1,289 @@
+"""The public surface of Stable Baselines 2.10 exists here: every import path, name, parameter and default.
+
+`data/public_api.json` says what that surface is; `scripts/trim_public_api.py` says how it was derived. The package may
+offer more: further names, and further parameters behind the reference's ones, if they have a default.
+"""
+import ast
+import importlib
+import importlib.util
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+API = json.loads((Path(__file__).parent / "data" / "public_api.json").read_text(encoding="utf-8"))
+
+# Modules of the reference that are not built yet. A module leaves this list in the change that adds it.
+PENDING = set("""
+    stable_baselines.a2c
+    stable_baselines.a2c.a2c
+    stable_baselines.a2c.run_atari
+    stable_baselines.acer
+    stable_baselines.acer.acer_simple
+    stable_baselines.acer.buffer
+    stable_baselines.acer.run_atari
+    stable_baselines.acktr
+    stable_baselines.acktr.acktr
+    stable_baselines.acktr.kfac
+    stable_baselines.acktr.kfac_utils
+    stable_baselines.acktr.run_atari
+    stable_baselines.common.atari_wrappers
+    stable_baselines.common.bit_flipping_env
+    stable_baselines.common.buffers
+    stable_baselines.common.cg
+    stable_baselines.common.cmd_util
+    stable_baselines.common.dataset
+    stable_baselines.common.env_checker
+    stable_baselines.common.identity_env
+    stable_baselines.common.mpi_adam
+    stable_baselines.common.mpi_moments
+    stable_baselines.common.mpi_running_mean_std
+    stable_baselines.common.noise
+    stable_baselines.common.segment_tree
+    stable_baselines.ddpg
+    stable_baselines.ddpg.ddpg
+    stable_baselines.ddpg.main
+    stable_baselines.ddpg.noise
+    stable_baselines.ddpg.policies
+    stable_baselines.deepq
+    stable_baselines.deepq.build_graph
+    stable_baselines.deepq.dqn
+    stable_baselines.deepq.experiments
+    stable_baselines.deepq.experiments.enjoy_cartpole
+    stable_baselines.deepq.experiments.enjoy_mountaincar
+    stable_baselines.deepq.experiments.run_atari
+    stable_baselines.deepq.experiments.train_cartpole
+    stable_baselines.deepq.experiments.train_mountaincar
+    stable_baselines.deepq.policies
+    stable_baselines.gail
+    stable_baselines.gail.adversary
+    stable_baselines.gail.dataset
+    stable_baselines.gail.dataset.dataset
+    stable_baselines.gail.dataset.record_expert
+    stable_baselines.gail.model
+    stable_baselines.her
+    stable_baselines.her.her
+    stable_baselines.her.replay_buffer
+    stable_baselines.her.utils
+    stable_baselines.ppo1
+    stable_baselines.ppo1.pposgd_simple
+    stable_baselines.ppo1.run_atari
+    stable_baselines.ppo1.run_mujoco
+    stable_baselines.ppo2.run_atari
+    stable_baselines.ppo2.run_mujoco
+    stable_baselines.sac
+    stable_baselines.sac.policies
+    stable_baselines.sac.sac
+    stable_baselines.td3
+    stable_baselines.td3.policies
+    stable_baselines.td3.td3
+    stable_baselines.trpo_mpi
+    stable_baselines.trpo_mpi.run_atari
+    stable_baselines.trpo_mpi.run_mujoco
+    stable_baselines.trpo_mpi.trpo_mpi
+    stable_baselines.trpo_mpi.utils
+""".split())
+
+# Single names that are not built yet, in modules that are: "module.name" or "module.Class.name".
+PENDING_NAMES = set("""
+""".split())
+
+# Names that differ from the reference on purpose, with the reason.
+DIFFERENT = {
+    "stable_baselines.ppo1.run_robotics": "the reference's own module cannot be imported without mujoco_py",
+}
+
+BUILT = sorted(set(API) - PENDING - set(DIFFERENT))
+
+
+def render_default(value):
+    """Write a default the way the data does: without addresses."""
+    if inspect.isfunction(value):
+        return "<function {}>".format(value.__name__)
+    if type(value).__name__ == "DType":
+        return "tf." + value.name
+    return repr(value)
+
+
+def render_parameters(function):
+    """Write the parameters of `function` the way the data does."""
+    kinds = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**",
+             inspect.Parameter.KEYWORD_ONLY: "kw:"}
+    texts = []
+    for param in inspect.signature(function).parameters.values():
+        default = "" if param.default is param.empty else "=" + render_default(param.default)
+        texts.append(kinds.get(param.kind, "") + param.name + default)
+    return texts
+
+
+def parameter_problems(expected, actual):
+    """Say how the parameters `actual` break calls that `expected` allows; an empty list if they do not.
+
+    `*args` and `**kwargs` of the reference must be there too. Everything else of ours must be optional.
+    """
+    def split(texts):
+        catch_all = [text for text in texts if text.startswith("*")]
+        return [text for text in texts if not text.startswith("*")], catch_all
+
+    expected_named, expected_catch_all = split(expected)
+    actual_named, actual_catch_all = split(actual)
+    extra = actual_named[len(expected_named):]
+    problems = []
+    if actual_named[:len(expected_named)] != expected_named:
+        problems.append("parameters ({}) instead of ({})".format(", ".join(actual), ", ".join(expected)))
+    else:
+        problems += ["extra parameter {} has no default".format(text) for text in extra if "=" not in text]
+    problems += ["{} is missing".format(text) for text in expected_catch_all if text not in actual_catch_all]
+    return problems
+
+
+def same_constant(expected, actual):
+    """Compare a constant with its repr in the data; what has no literal form only has to exist."""
+    try:
+        return ast.literal_eval(expected) == actual
+    except (ValueError, SyntaxError):
+        return True
+
+
+def signature_problems(path, expected, function):
+    return ["{}: {}".format(path, problem) for problem in parameter_problems(expected, render_parameters(function))]
+
+
+def missing(owner, name, path):
+    """Whether `name` must be looked at no further; and what is wrong about that."""
+    if path in DIFFERENT:
+        return True, []
+    if path in PENDING_NAMES:
+        return True, [path + " exists: take it out of PENDING_NAMES"] if hasattr(owner, name) else []
+    if not hasattr(owner, name):
+        return True, [path + " is missing"]
+    return False, []
+
+
+def is_pending(path):
+    """Whether a dotted path leads into what is not built yet."""
+    return path in PENDING_NAMES or path.rpartition(".")[0] in PENDING
+
+
+def resolve(path):
+    """Import the object at a dotted path of module and name."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def class_problems(path, expected, cls):
+    """Compare a class with its description: bases, methods, properties, class attributes."""
+    problems = []
+    for base in expected["bases"]:
+        if not is_pending(base) and base not in DIFFERENT and not issubclass(cls, resolve(base)):
+            problems.append("{} is no subclass of {}".format(path, base))
+    for kind in ("methods", "properties", "attributes"):
+        for name, description in expected[kind].items():
+            skip, found = missing(cls, name, path + "." + name)
+            problems += found
+            if skip:
+                continue
+            member = inspect.getattr_static(cls, name)
+            if kind == "methods":
+                problems += method_problems(path + "." + name, description, member)
+            elif kind == "attributes" and not same_constant(description, getattr(cls, name)):
+                problems.append("{}.{} is {!r}, not {}".format(path, name, getattr(cls, name), description))
+    return problems
+
+
+def method_problems(path, expected, member):
+    """Compare a method, as it stands in the class, with its kind and parameters."""
+    kinds = {classmethod: "class", staticmethod: "static"}
+    kind = kinds.get(type(member), "instance")
+    if kind != expected["kind"]:
+        return ["{} is a {} method, not a {} one".format(path, kind, expected["kind"])]
+    function = member if kind == "instance" else member.__func__
+    params = expected["params"]
+    if kind == "class" and params[:1] != ["cls"]:  # the reference's list leaves out what is bound
+        params = ["cls"] + params
+    return signature_problems(path, params, function)
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_module_offers_what_the_reference_offers(name):
+    module = importlib.import_module(name)
+    expected = API[name]
+    problems = []
+    for group in ("functions", "classes", "constants", "reexports"):
+        for key, description in expected[group].items():
+            path = name + "." + key
+            if group == "reexports" and is_pending(description):
+                continue
+            skip, found = missing(module, key, path)
+            problems += found
+            if skip:
+                continue
+            value = getattr(module, key)
+            if group == "functions":
+                problems += signature_problems(path, description, value)
+            elif group == "classes":
+                problems += class_problems(path, description, value)
+            elif group == "constants" and not same_constant(description, value):
+                problems.append("{} is {!r}, not {}".format(path, value, description))
+            elif group == "reexports" and value is not resolve(description):
+                problems.append("{} is not {}".format(path, description))
+    assert problems == []
+
+
+def test_pending_modules_do_not_exist_yet():
+    def exists(name):
+        try:
+            return importlib.util.find_spec(name) is not None
+        except ModuleNotFoundError:  # the parent package is pending as well
+            return False
+
+    assert [name for name in sorted(PENDING) if exists(name)] == [], "built: take them out of PENDING"
+
+
+def test_lists_of_exceptions_name_only_what_the_reference_has():
+    known = set(API)
+    for module, description in API.items():
+        for group in ("functions", "classes", "constants", "reexports"):
+            known.update(module + "." + name for name in description[group])
+        for cls, members in description["classes"].items():
+            for group in ("methods", "properties", "attributes"):
+                known.update("{}.{}.{}".format(module, cls, name) for name in members[group])
+    assert sorted((PENDING | PENDING_NAMES | set(DIFFERENT)) - known) == []
+
+
+def test_version_is_that_of_the_installed_file():
+    import stable_baselines
+
+    version_file = Path(stable_baselines.__file__).parent / "version.txt"
+    assert stable_baselines.__version__ == version_file.read_text(encoding="utf-8").strip()
+    assert stable_baselines.__version__.startswith("3.")
+
+
+class TestTheComparisonItself:
+    def test_equal_parameters_pass(self):
+        assert parameter_problems(["self", "a", "b=1", "**kwargs"], ["self", "a", "b=1", "**kwargs"]) == []
+
+    def test_extra_optional_parameters_pass(self):
+        assert parameter_problems(["self", "a"], ["self", "a", "b=None", "kw:c=2"]) == []
+
+    @pytest.mark.parametrize("actual", [
+        ["self", "b=1", "a"],           # order
+        ["self", "x", "b=1"],           # name
+        ["self", "a", "b=2"],           # default
+        ["self", "a", "kw:b=1"],        # kind
+        ["self", "a"],                  # one less
+        ["self", "a", "b=1", "c"],      # one more that callers would have to give
+        ["self", "new=0", "a", "b=1"],  # one more in front
+    ])
+    def test_a_parameter_that_breaks_callers_is_found(self, actual):
+        assert len(parameter_problems(["self", "a", "b=1"], actual)) == 1
+
+    def test_a_missing_catch_all_is_found(self):
+        assert parameter_problems(["self", "**kwargs"], ["self"]) == ["**kwargs is missing"]
+
+    def test_defaults_are_written_without_addresses(self):
+        def function(a, b=render_default, c=1.0, *args, d="x", **kwargs):
+            """Have one parameter of each kind."""
+        assert render_parameters(function) == [
+            "a", "b=<function render_default>", "c=1.0", "*args", "kw:d='x'", "**kwargs"]
