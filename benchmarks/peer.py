@@ -18,7 +18,7 @@ def measure(command: Sequence[str], python_path: Optional[str] = None) -> float:
     if python_path is not None:
         environ['PYTHONPATH'] = python_path
     environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
-    done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
     return float(done.stdout.strip().splitlines()[-1])

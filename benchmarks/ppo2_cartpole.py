@@ -28,9 +28,9 @@ ROLLOUT = 128  # PPO2's default n_steps
 def make_env():
     """Make CartPole-v1 with the library that this Python has."""
     try:
-        import gym
-    except ImportError:
         import gymnasium as gym
+    except ImportError:
+        import gym
     return gym.make('CartPole-v1')
 
 

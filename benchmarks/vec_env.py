@@ -27,6 +27,7 @@ class TrivialEnv(gym.Env):
     action_space = gym.spaces.Discrete(2)
 
     def __init__(self, shape, dtype):
+        """Make an environment with observations of this shape and dtype."""
         self.observation_space = gym.spaces.Box(0, 255, shape, dtype)
         self._obs = self.observation_space.sample()
         self._step = 0
@@ -123,9 +124,10 @@ def main():
             continue
         pairs = alternate(ours, _command(args.peer_python, case, args.seconds), args.rounds, ROOT)
         ratios = [ours / theirs for ours, theirs in pairs]
-        print('{:20s} ours {:9.0f}  theirs {:9.0f} steps/s  ratio {:.2f} (from {:.2f} to {:.2f}; target {})'.format(
-            case, *(statistics.median(side) for side in zip(*pairs)), statistics.median(ratios), min(ratios), max(ratios),
-            CASES[case][1]), flush=True)
+        ours_median, theirs_median = (statistics.median(side) for side in zip(*pairs))
+        print(f'{case:20s} ours {ours_median:9.0f}  theirs {theirs_median:9.0f} steps/s  '
+              f'ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}; '
+              f'target {CASES[case][1]})', flush=True)
 
 
 if __name__ == '__main__':

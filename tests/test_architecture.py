@@ -33,6 +33,7 @@ LAYERS = {
     "stable_baselines.common.schedules": 1,
     "stable_baselines.common.segment_tree": 1,
     "stable_baselines.common.tile_images": 1,
+    "stable_baselines.common.unpickling": 1,
     # 2: TensorFlow blocks
     "stable_baselines.common.distributions": 2,
     "stable_baselines.common.input": 2,

@@ -9,13 +9,14 @@ import base64
 import io
 import json
 import os
-import pickle
 import zipfile
 from collections import OrderedDict
 from typing import Any, BinaryIO, Dict, List, Optional, Tuple, Union
 
 import cloudpickle
 import numpy as np
+
+from stable_baselines.common import unpickling
 
 Parameters = Union['OrderedDict[str, np.ndarray]', List[np.ndarray]]
 PathOrFile = Union[str, BinaryIO]
@@ -95,7 +96,7 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
 
 def _unpickle(key: str, serialized: bytes) -> Any:
     try:
-        return pickle.loads(serialized)
+        return unpickling.loads(serialized)
     except Exception as error:
         raise ValueError("could not unpickle {key!r} of the model file ({type}: {error}). Pass custom_objects="
                          "{{{key!r}: ...}} to load() to use an object of your own instead".format(
@@ -220,7 +221,7 @@ def _from_archive(name: str, content: bytes, load_data: bool,
 def _from_pickle(name: str, content: bytes,
                  custom_objects: Optional[Dict[str, Any]]) -> Tuple[Dict[str, Any], Parameters]:
     try:
-        data, params = pickle.loads(content)
+        data, params = unpickling.loads(content)
         data = dict(data, **(custom_objects or {}))
     except Exception as error:
         raise ValueError("{} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "

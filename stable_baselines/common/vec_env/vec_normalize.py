@@ -68,9 +68,10 @@ class VecNormalize(VecEnvWrapper):
         """
         if self.venv is not None:
             raise ValueError("venv: this VecNormalize wraps an environment already")
-        if venv.observation_space.shape != self.observation_space.shape:
-            raise ValueError(f"venv: its observations have the shape {venv.observation_space.shape}, the statistics "
-                             f"{self.observation_space.shape}")
+        # not the shape of the space, which comes without one from a pickle of the other environment library
+        shape, expected = venv.observation_space.shape or (), np.shape(self.obs_rms.mean)
+        if shape != expected:
+            raise ValueError(f"venv: its observations have the shape {shape}, the statistics {expected}")
         VecEnvWrapper.__init__(self, venv)
         self.ret = np.zeros(self.num_envs)
 
