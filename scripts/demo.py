@@ -34,7 +34,7 @@ EVAL_EVERY = 4096     # steps, over all environments
 EVAL_EPISODES = 20
 SOLVED = 475          # mean episode reward of 500
 STOP_AT = 500         # training goes on beyond, so that another evaluation is not at the mercy of chance
-CURVE_WINDOW = 50     # episodes
+CURVE_WINDOW = 20     # episodes
 
 # The tuned values of the reference's zoo. "progress" falls from 1 to 0 over the training.
 HYPERPARAMETERS = dict(
@@ -85,7 +85,7 @@ def draw_learning_curve(log_dir, evaluation, path):
     axes.axhline(SOLVED, color="gray", linestyle="--", linewidth=1, label="solved: {}".format(SOLVED))
     axes.set(title="PPO2 on " + ENV_ID, xlabel="environment steps", ylabel="episode reward", ylim=(0, 520))
     axes.grid(alpha=0.3)
-    axes.legend(loc="center right")
+    axes.legend(loc="upper left")
     figure.tight_layout()
     figure.savefig(str(path))
     plt.close(figure)

@@ -34,7 +34,7 @@ if ! works; then
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing stable_baselines[$extra] and what it needs into $venv (some minutes the first time)"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root[$extra]" >&2 || {
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$root[$extra]" >&2 || {
         echo "error: the installation failed; the lines above say why" >&2
         exit 1
     }

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stable_baselines.common.gym_compat import Env, spaces
+from stable_baselines.common import gym_compat
+from stable_baselines.common.gym_compat import Env, ObservationWrapper, spaces
+from stable_baselines.common.schedules import SCHEDULES
 from stable_baselines.common.vec_env import DummyVecEnv
 
 UPDATES = Path(__file__).resolve().parent / "data" / "updates"
@@ -57,7 +59,8 @@ def group(arrays, prefix):
 
 def build_model(model_class, case):
     """Build the model of a case from its constructor arguments and spaces."""
-    constructor = {name: eval(text) for name, text in case["constructor"].items()}
+    schedules = {name: name for name in SCHEDULES}  # the cases name them without quotes
+    constructor = {name: eval(text, schedules.copy()) for name, text in case["constructor"].items()}
     env = make_env(parse_space(case["observation_space"]), parse_space(case["action_space"]), case["n_envs"])
     return model_class(case["policy"], env, **constructor)
 
@@ -70,3 +73,83 @@ def assert_parameters(model, expected, atol, rtol, case):
         if value.size > 2000 and "sampled_snapshots" in case:
             value = value.ravel()[::53]
         np.testing.assert_allclose(value, expected[name], atol=atol, rtol=rtol, err_msg=name)
+
+
+class ScriptedEnv(object):
+    """Plays back recorded observations, rewards and dones."""
+
+    def __init__(self, batch):
+        self.batch, self.step_count = batch, 0
+        self.num_envs = batch["rewards"].shape[1]
+        self.observation_space = self.action_space = type("Space", (), {"shape": batch["obs"].shape[2:]})
+
+    def reset(self):
+        return self.batch["obs"][0]
+
+    def step(self, actions):
+        index, self.step_count = self.step_count, self.step_count + 1
+        assert np.array_equal(actions, self.batch["actions"][index])
+        infos = [{} for _ in range(self.num_envs)]
+        return self.batch["obs"][index + 1], self.batch["rewards"][index], self.batch["dones"][index], infos
+
+
+class ScriptedModel(object):
+    """Plays back recorded actions and values."""
+
+    initial_state = None
+    num_timesteps = 0
+
+    def __init__(self, batch):
+        self.batch, self.step_count = batch, 0
+
+    def step(self, obs, states, dones):
+        index, self.step_count = self.step_count, self.step_count + 1
+        return self.batch["actions"][index], self.batch["values"][index], None, self.batch["neglogpacs"][index]
+
+    def value(self, obs, states, dones):
+        return self.batch["last_values"]
+
+
+class HiddenVelocities(ObservationWrapper):
+    """CartPole without its velocities: only a memory can balance it."""
+
+    def __init__(self, env):
+        super(HiddenVelocities, self).__init__(env)
+        space = env.observation_space
+        self.observation_space = spaces.Box(low=space.low[::2], high=space.high[::2], dtype=np.float32)
+
+    def observation(self, observation):
+        return observation[::2]
+
+
+class BrightSide(Env):
+    """An image task: say on which side of the image the square is."""
+
+    def __init__(self):
+        self.observation_space = spaces.Box(low=0, high=255, shape=(36, 36, 1), dtype=np.uint8)
+        self.action_space = spaces.Discrete(2)
+        self._random = np.random.RandomState(0)
+
+    def seed(self, seed=None):
+        self._random = np.random.RandomState(seed)
+        return [seed]
+
+    def reset(self):
+        self._steps = 0
+        return self._draw()
+
+    def _draw(self):
+        self._side = self._random.randint(2)
+        row, column = self._random.randint(28), self._random.randint(10) + 18 * self._side
+        image = np.zeros((36, 36, 1), np.uint8)
+        image[row:row + 8, column:column + 8] = 255
+        return image
+
+    def step(self, action):
+        reward, self._steps = float(action == self._side), self._steps + 1
+        return self._draw(), reward, self._steps >= 20, {}
+
+
+def make_cartpoles(n_envs, wrap=lambda env: env):
+    """Return a DummyVecEnv of CartPoles."""
+    return DummyVecEnv([lambda: wrap(gym_compat.make("CartPole-v1"))] * n_envs)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stable_baselines import PPO2
+from stable_baselines import A2C, PPO2
 from stable_baselines.common import save_util
 
 GOLDEN = Path(__file__).resolve().parent.parent.parent / "shared" / "golden"
-MODELS = {"PPO2": PPO2}
+MODELS = {"A2C": A2C, "PPO2": PPO2}
 
 
 def golden_cases():

@@ -1,7 +1,6 @@
 """Environments of every supported library in the classic API."""
 import copy
 import importlib
-import io
 import pickle
 from collections import OrderedDict
 from types import SimpleNamespace
@@ -402,11 +401,3 @@ def test_environment_of_the_other_library():
     assert infos[-1][0]['TimeLimit.truncated'] and infos[-1][0]['terminal_observation'].shape == (4,)
     venv.seed(3)
     np.testing.assert_array_equal(venv.reset(), first)
-
-
-def test_unpickler_finds_the_other_librarys_spaces():
-    other = {'gym': 'gymnasium', 'gymnasium': 'gym'}[gym_compat._library.__name__]
-    for space in (spaces.Box, spaces.Discrete, spaces.Dict):
-        module = space.__module__.replace(gym_compat._library.__name__, other, 1)
-        data = f'c{module}\n{space.__name__}\n.'.encode()
-        assert gym_compat.Unpickler(io.BytesIO(data)).load() is space

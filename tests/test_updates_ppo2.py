@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, ScriptedEnv, ScriptedModel, assert_parameters, build_model, group, load_arrays
 from stable_baselines import PPO2
 from stable_baselines.ppo2.ppo2 import Runner
 
@@ -50,41 +50,6 @@ def test_update_without_clipping_is_the_one_with_inactive_clipping(name):
         results.append(model.get_parameters())
     for parameter in results[0]:
         np.testing.assert_array_equal(results[0][parameter], results[1][parameter])
-
-
-class ScriptedEnv(object):
-    """Plays back recorded observations, rewards and dones."""
-
-    def __init__(self, batch):
-        self.batch, self.step_count = batch, 0
-        self.num_envs = batch["rewards"].shape[1]
-        self.observation_space = self.action_space = type("Space", (), {"shape": batch["obs"].shape[2:]})
-
-    def reset(self):
-        return self.batch["obs"][0]
-
-    def step(self, actions):
-        index, self.step_count = self.step_count, self.step_count + 1
-        assert np.array_equal(actions, self.batch["actions"][index])
-        infos = [{} for _ in range(self.num_envs)]
-        return self.batch["obs"][index + 1], self.batch["rewards"][index], self.batch["dones"][index], infos
-
-
-class ScriptedModel(object):
-    """Plays back recorded actions and values."""
-
-    initial_state = None
-    num_timesteps = 0
-
-    def __init__(self, batch):
-        self.batch, self.step_count = batch, 0
-
-    def step(self, obs, states, dones):
-        index, self.step_count = self.step_count, self.step_count + 1
-        return self.batch["actions"][index], self.batch["values"][index], None, self.batch["neglogpacs"][index]
-
-    def value(self, obs, states, dones):
-        return self.batch["last_values"]
 
 
 def test_runner_returns():

@@ -1,4 +1,4 @@
-"""What the actor-critic algorithms share: prediction and the runner."""
+"""What the actor-critic algorithms share: networks, runner, reports, prediction."""
 from abc import abstractmethod
 from collections import deque
 from typing import Any, Dict, List, Optional, Tuple, Type, Union
@@ -6,9 +6,12 @@ from typing import Any, Dict, List, Optional, Tuple, Type, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from stable_baselines import logger
+from stable_baselines.common import tf_util
 from stable_baselines.common.base_model import BaseRLModel, Callback, event_shape
 from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.distributions import action_log_likelihood
+from stable_baselines.common.math_util import safe_mean
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, LstmPolicy
 from stable_baselines.common.runners import AbstractEnvRunner, clip_actions
 
@@ -44,6 +47,11 @@ class ActorCriticRLModel(BaseRLModel):
         raise NotImplementedError
 
     @property
+    def n_batch(self) -> int:
+        """int: number of samples per update."""
+        return self.n_envs * self.n_steps
+
+    @property
     def runner(self) -> AbstractEnvRunner:
         """AbstractEnvRunner: steps the environment; created at its first use, which resets the environment."""
         if self._runner is None:
@@ -76,6 +84,61 @@ class ActorCriticRLModel(BaseRLModel):
         if self.ep_info_buf is None:
             self.ep_info_buf = deque(maxlen=100)
         return prepared
+
+    # ---------------------------------------------------------------- networks
+
+    def _build_policy(self, n_steps: int, reuse: bool, n_envs: Optional[int] = None) -> BasePolicy:
+        """Build the policy for segments of n_steps of n_envs environments (None: all of them)."""
+        sizes = dict(n_env=self.n_envs if n_envs is None else n_envs, n_steps=n_steps, n_batch=None, reuse=reuse)
+        return self.policy(self.sess, self.observation_space, self.action_space, **dict(sizes, **self.policy_kwargs))
+
+    def _build_policies(self, n_train_steps: Optional[int] = None, n_train_envs: Optional[int] = None) -> None:
+        """Build the policy that acts and, on the same weights, the one that is trained on segments (of n_steps)."""
+        self.act_model = self._build_policy(n_steps=1, reuse=False)
+        with tf.variable_scope("train_model", reuse=True, custom_getter=tf_util.outer_scope_getter("train_model")):
+            self.train_model = self._build_policy(n_train_steps or self.n_steps, reuse=True, n_envs=n_train_envs)
+        self.params = tf_util.get_trainable_vars("model")
+        self.step, self.proba_step, self.value = (
+            self.act_model.step, self.act_model.proba_step, self.act_model.value)
+        self.initial_state = self.act_model.initial_state
+
+    # ---------------------------------------------------------------- reports
+
+    def _build_summaries(self, losses: Dict[str, tf.Tensor], inputs: Dict[str, tf.Tensor]) -> None:
+        """Build what TensorBoard shows: losses, means of the inputs and, if all is wanted, histograms."""
+        for tag, tensor in losses.items():
+            tf.summary.scalar('loss/' + tag, tensor)
+        for tag, tensor in inputs.items():
+            tf.summary.scalar('input_info/' + tag, tf.reduce_mean(tensor))
+        if not self.full_tensorboard_log:
+            return
+        for variable in self.params:
+            tf.summary.histogram(variable.name.replace(':', '_'), variable)
+        for tag, tensor in inputs.items():
+            tf.summary.histogram('input_info/' + tag, tensor)
+        show = tf.summary.image if tf_util.is_image(self.train_model.obs_ph) else tf.summary.histogram
+        show('input_info/observation', self.train_model.obs_ph)
+
+    def _write_summary(self, writer: tf.summary.FileWriter, feeds: List[Any]) -> None:
+        """Write one batch (in the order of `_train_inputs`) to TensorBoard, at the number of steps taken so far."""
+        # self.summary is read anew each time: callbacks may merge summaries of their own into it
+        summary = self.sess.run(self.summary, dict(zip(self._train_inputs, feeds)))
+        with self.graph.as_default():
+            writer.add_summary(summary, self.num_timesteps)
+
+    def _write_episode_rewards(self, writer: tf.summary.FileWriter, rewards: np.ndarray, masks: np.ndarray) -> None:
+        """Write the rewards of the episodes that ended in the last n_batch steps to TensorBoard."""
+        shape = (self.n_envs, self.n_steps)
+        tf_util.total_episode_reward_logger(self.episode_reward, rewards.reshape(shape), masks.reshape(shape), writer,
+                                            self.num_timesteps - self.n_batch)
+
+    def _log_episodes(self) -> None:
+        """Report the means of the last hundred episodes that a Monitor has seen."""
+        if len(self.ep_info_buf) > 0 and len(self.ep_info_buf[0]) > 0:
+            logger.logkv('ep_reward_mean', safe_mean([ep_info['r'] for ep_info in self.ep_info_buf]))
+            logger.logkv('ep_len_mean', safe_mean([ep_info['l'] for ep_info in self.ep_info_buf]))
+
+    # ---------------------------------------------------------------- use
 
     def _policy_inputs(self, observation: np.ndarray, state: Optional[np.ndarray],
                        mask: Optional[np.ndarray]) -> Tuple[Tuple, bool]:

@@ -62,6 +62,7 @@ class BaseRLModel(ABC):
         self.graph = None  # type: Optional[tf.Graph]
         self.sess = None  # type: Optional[tf.Session]
         self.summary = None
+        self.np_random = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
         self._vectorize_action = False
         self._get_params = None  # type: Optional[Callable]
         self._set_params = None  # type: Optional[Callable]
@@ -171,6 +172,8 @@ class BaseRLModel(ABC):
         if seed is None:
             return
         set_global_seeds(seed)
+        # its own generator: what else draws from NumPy's must not change a training
+        self.np_random = np.random.RandomState(seed)
         if self.env is not None:
             self.env.seed(seed)
             # the environments of a VecEnv sample actions of their own spaces

@@ -6,7 +6,6 @@ Inside the library every environment has ``obs = reset(**kwargs)``, ``obs, rewar
 """
 import importlib
 import inspect
-import pickle
 import re
 import sys
 from collections import OrderedDict
@@ -15,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 __all__ = ['spaces', 'Env', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
-           'make', 'convert_env', 'convert_space', 'is_env', 'Unpickler']
+           'make', 'convert_env', 'convert_space', 'is_env']
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
@@ -579,21 +578,3 @@ def make(env_id: str, **kwargs) -> Any:
         except library.error.Error as error:
             errors.append(error)
     raise ValueError("env_id={!r}: {}. {}".format(env_id, str(errors[0]).rstrip('.'), _hint(env_id))) from errors[0]
-
-
-class Unpickler(pickle.Unpickler):
-    """An unpickler that takes spaces and arrays also from files of the other library and of other NumPys."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """
-        Find what a pickle names.
-
-        :param module: (str) the module's name in the pickle
-        :param name: (str) the name in the module
-        :return: the class or function; for a space, the one of the primary library
-        """
-        if re.match(r'(gym|gymnasium)\.spaces\b', module):
-            module = '{}.{}'.format(_library.__name__, module.split('.', 1)[1])
-        elif module.startswith('numpy._core') and np.lib.NumpyVersion(np.__version__) < '1.26.0':
-            module = module.replace('numpy._core', 'numpy.core')  # the name that NumPy 2 gave it
-        return super().find_class(module, name)

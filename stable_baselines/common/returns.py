@@ -55,6 +55,26 @@ def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: 
     return discounted
 
 
+def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values: np.ndarray, last_dones: np.ndarray,
+                   gamma: float) -> np.ndarray:
+    r"""
+    Discount the rewards up to the end of the data, or of the episode, and go on with the value of what follows.
+
+    .. math:: R_t = r_t + \gamma R_{t+1}, \qquad R_{n\_steps} = V_{last}
+
+    where nothing is carried over from a step that begins a new episode (https://arxiv.org/abs/1602.01783, appendix).
+
+    :param rewards: (np.ndarray) rewards of the steps, shape (n_steps, n_envs)
+    :param episode_starts: (np.ndarray) whether the observation acted on begins an episode, shape (n_steps, n_envs)
+    :param last_values: (np.ndarray) values of the observations after the last step, shape (n_envs,)
+    :param last_dones: (np.ndarray) whether the last step ended its episode, shape (n_envs,)
+    :param gamma: (float) discount factor, in [0, 1]
+    :return: (np.ndarray) returns, (n_steps, n_envs) float32
+    """
+    dones = np.concatenate([episode_starts[1:], [last_dones], np.zeros_like([last_dones])])
+    return discount_with_dones(np.concatenate([rewards, [last_values]]), dones, gamma)[:-1].astype(np.float32)
+
+
 def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
     """
     Shift to mean 0 and scale to deviation 1 (population deviation plus `epsilon`).

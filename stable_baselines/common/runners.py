@@ -6,6 +6,7 @@ import numpy as np
 
 from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.returns import gae, n_step_returns, swap_and_flatten
 from stable_baselines.common.vec_env import VecEnv
 
 Segment = NamedTuple('Segment', [
@@ -17,6 +18,19 @@ Segment = NamedTuple('Segment', [
     ('dones', np.ndarray),  # whether the observation begins an episode, (n_steps, n_envs)
     ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, (n_envs,) + state shape
     ('ep_infos', List[Dict[str, Any]]),  # what Monitor says of the episodes that ended
+])
+
+# One row for each step: all steps of environment 0, then those of environment 1, and so on.
+Rollout = NamedTuple('Rollout', [
+    ('obs', np.ndarray),
+    ('returns', np.ndarray),
+    ('masks', np.ndarray),  # whether the observation begins an episode
+    ('actions', np.ndarray),
+    ('values', np.ndarray),
+    ('neglogpacs', np.ndarray),
+    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, one row for each environment
+    ('ep_infos', List[Dict[str, Any]]),
+    ('true_reward', np.ndarray),
 ])
 
 
@@ -62,25 +76,31 @@ def _resize(state: Optional[np.ndarray], n_envs: int) -> Optional[np.ndarray]:
     return None if state is None else np.zeros((n_envs,) + state.shape[1:], state.dtype)
 
 
-class OnPolicyRunner(AbstractEnvRunner):
-    """Collects segments of n_steps into arrays that are allocated once; parameters as for `AbstractEnvRunner`."""
+class SegmentRunner(AbstractEnvRunner):
+    """
+    Takes n_steps steps of each environment; a subclass says how. Parameters as for `AbstractEnvRunner`.
+
+    The segments lie in arrays that are allocated once: the next run overwrites them.
+    """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
-        super(OnPolicyRunner, self).__init__(env=env, model=model, n_steps=n_steps)
+        super(SegmentRunner, self).__init__(env=env, model=model, n_steps=n_steps)
         self._arrays = None  # type: Optional[Dict[str, np.ndarray]]
 
-    def _collect(self) -> Optional[Segment]:
-        """Take n_steps steps; None when the callback stopped the run."""
+    @abstractmethod
+    def _act(self) -> Dict[str, np.ndarray]:
+        """Choose `actions`, renew the states; return what a segment keeps of a step beside what the environment says."""
+        raise NotImplementedError
+
+    def _collect(self) -> Optional[Dict[str, Any]]:
+        """Take n_steps steps and return the fields of a `Segment`; None when the callback stopped the run."""
         ep_infos, mb_states = [], self.states
         for step in range(self.n_steps):
-            actions, values, self.states, neglogpacs = self.model.step(self.obs, self.states, self.dones)
-            arrays = self._arrays or self._allocate(actions)
-            arrays['obs'][step] = self.obs
-            arrays['actions'][step] = actions
-            arrays['values'][step] = values
-            arrays['neglogpacs'][step] = neglogpacs
-            arrays['dones'][step] = self.dones
-            clipped_actions = clip_actions(actions, self.env.action_space)
+            kept = dict(self._act(), obs=self.obs, dones=self.dones)
+            arrays = self._arrays or self._allocate(kept)
+            for name, values in kept.items():  # before the step: an environment may reuse its memory
+                arrays[name][step] = values
+            clipped_actions = clip_actions(kept['actions'], self.env.action_space)
             self.obs, rewards, self.dones, infos = self.env.step(clipped_actions)
             arrays['rewards'][step] = rewards
             self.model.num_timesteps += self.n_envs
@@ -88,31 +108,92 @@ class OnPolicyRunner(AbstractEnvRunner):
                 if info and 'episode' in info:
                     ep_infos.append(info['episode'])
             if self.callback is not None:
-                self._offer_locals(arrays, mb_states=mb_states, ep_infos=ep_infos, actions=actions, values=values,
-                                   neglogpacs=neglogpacs, clipped_actions=clipped_actions, rewards=rewards,
-                                   infos=infos)
+                self._offer_locals(kept, mb_states=mb_states, ep_infos=ep_infos, clipped_actions=clipped_actions,
+                                   rewards=rewards, infos=infos)
                 # only False stops: a callback that returns nothing goes on
                 if self.callback.on_step() is False:
                     self.continue_training = False
                     return None
-        return Segment(states=mb_states, ep_infos=ep_infos, **arrays)
+        return dict(self._arrays, states=mb_states, ep_infos=ep_infos)
 
-    def _offer_locals(self, arrays: Dict[str, np.ndarray], **step_locals) -> None:
+    def _offer_locals(self, kept: Dict[str, np.ndarray], **step_locals) -> None:
         """Hand the variables of this step to the callback, under the names of the reference."""
         info = step_locals['infos'][-1]
+        segment = {'mb_' + name: array for name, array in self._arrays.items()}
         self.callback.update_locals(dict(
-            step_locals, mb_obs=arrays['obs'], mb_rewards=arrays['rewards'], mb_actions=arrays['actions'],
-            mb_values=arrays['values'], mb_dones=arrays['dones'], mb_neglogpacs=arrays['neglogpacs'],
-            info=info, maybe_ep_info=info.get('episode'), runner=self))
+            dict(kept, **segment), obs=self.obs, dones=self.dones, states=self.states, info=info,
+            maybe_ep_info=info.get('episode'), runner=self, **step_locals))
 
-    def _allocate(self, actions: np.ndarray) -> Dict[str, np.ndarray]:
-        """Create the arrays, once the first actions show their type."""
+    def _allocate(self, kept: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Create the arrays, once the first step shows their shapes and types."""
         size = (self.n_steps, self.n_envs)
-        self._arrays = {name: np.empty(size, np.float32) for name in ('rewards', 'values', 'neglogpacs')}
-        self._arrays['obs'] = np.empty(size + self.obs.shape[1:], self.obs.dtype)
-        self._arrays['actions'] = np.empty(size + actions.shape[1:], actions.dtype)
-        self._arrays['dones'] = np.empty(size, bool)
+        self._arrays = {name: np.empty(size + values.shape[1:], values.dtype) for name, values in kept.items()}
+        self._arrays['rewards'] = np.empty(size, np.float32)
         return self._arrays
+
+
+class OnPolicyRunner(SegmentRunner):
+    """Collects rollouts of n_steps; a subclass says what their returns are. Parameters as for `AbstractEnvRunner`."""
+
+    def _act(self) -> Dict[str, np.ndarray]:
+        actions, values, self.states, neglogpacs = self.model.step(self.obs, self.states, self.dones)
+        return dict(actions=actions, values=values, neglogpacs=neglogpacs)
+
+    @abstractmethod
+    def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
+        """Compute the returns of a segment, (n_steps, n_envs), given the values (n_envs,) of what comes after it."""
+        raise NotImplementedError
+
+    def _run(self) -> Optional[Rollout]:
+        collected = self._collect()
+        if collected is None:
+            return None
+        segment = Segment(**collected)
+        returns = self._returns(segment, self.model.value(self.obs, self.states, self.dones))
+        obs, returns, masks, actions, values, neglogpacs, true_reward = map(swap_and_flatten, (
+            segment.obs, returns, segment.dones, segment.actions, segment.values, segment.neglogpacs,
+            segment.rewards))
+        return Rollout(obs, returns, masks, actions, values, neglogpacs, segment.states, segment.ep_infos,
+                       true_reward)
+
+
+class NStepRunner(OnPolicyRunner):
+    """
+    Collects rollouts with the discounted rewards of the rest of the rollout, and the value of what follows it.
+
+    :param env: (VecEnv) the environments
+    :param model: (BaseRLModel) the model
+    :param n_steps: (int) number of steps of each environment in one run
+    :param gamma: (float) discount factor
+    """
+
+    def __init__(self, env: VecEnv, model: Any, n_steps: int = 5, gamma: float = 0.99):
+        super(NStepRunner, self).__init__(env=env, model=model, n_steps=n_steps)
+        self.gamma = gamma
+
+    def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
+        return n_step_returns(segment.rewards, segment.dones, last_values, self.dones, self.gamma)
+
+
+class GAERunner(OnPolicyRunner):
+    """
+    Collects rollouts with the returns of Generalized Advantage Estimation, see `returns.gae`.
+
+    :param env: (VecEnv) the environments
+    :param model: (BaseRLModel) the model
+    :param n_steps: (int) number of steps of each environment in one run
+    :param gamma: (float) discount factor
+    :param lam: (float) GAE's trade-off
+    """
+
+    def __init__(self, *, env: VecEnv, model: Any, n_steps: int, gamma: float, lam: float):
+        super(GAERunner, self).__init__(env=env, model=model, n_steps=n_steps)
+        self.gamma = gamma
+        self.lam = lam
+
+    def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
+        _, returns = gae(segment.rewards, segment.values, segment.dones, last_values, self.dones, self.gamma, self.lam)
+        return returns
 
 
 def clip_actions(actions: np.ndarray, action_space: spaces.Space) -> np.ndarray:

@@ -129,20 +129,24 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
     gates_x = tf.reshape(gates_x, [n_steps, -1, n_gates])
     keep = 1. - tf.stack(mask_tensor)
 
-    def _step(step, cell, hidden, outputs):
+    def _cell_step(step, cell, hidden):
         gates = gates_x[step] + norm_h(tf.matmul(hidden * keep[step], weight_h))
         in_gate, forget_gate, out_gate, candidate = tf.split(gates, 4, axis=1)
         cell = tf.sigmoid(forget_gate) * (cell * keep[step]) + tf.sigmoid(in_gate) * tf.tanh(candidate)
-        hidden = tf.sigmoid(out_gate) * tf.tanh(norm_c(cell))
+        return cell, tf.sigmoid(out_gate) * tf.tanh(norm_c(cell))
+
+    def _loop_step(step, cell, hidden, outputs):
+        cell, hidden = _cell_step(step, cell, hidden)
         return step + 1, cell, hidden, outputs.write(step, hidden)
 
     cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
-    loop_vars = (0, cell, hidden, tf.TensorArray(tf.float32, n_steps))
     if n_steps == 1:
-        _, cell, hidden, _ = _step(*loop_vars)
+        cell, hidden = _cell_step(0, cell, hidden)
         return [hidden], tf.concat([cell, hidden], axis=1)
     # a loop in the graph: 128 unrolled steps would take a minute to build and run no faster
-    _, cell, hidden, outputs = tf.while_loop(lambda step, *_: step < n_steps, _step, loop_vars, parallel_iterations=1)
+    _, cell, hidden, outputs = tf.while_loop(
+        lambda step, *_: step < n_steps, _loop_step, (0, cell, hidden, tf.TensorArray(tf.float32, n_steps)),
+        parallel_iterations=1)
     return tf.unstack(outputs.stack(), n_steps), tf.concat([cell, hidden], axis=1)
 
 

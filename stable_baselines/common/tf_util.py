@@ -2,7 +2,7 @@
 import collections
 import functools
 import os
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -134,7 +134,9 @@ class _Function(object):
         if session is None:
             raise ValueError("this function was made without a session: call it within `with session.as_default():`")
         with session.graph.as_default():
-            fetches = [tf.convert_to_tensor(fetch) for fetch in self._fetches]  # reads variables
+            # reads variables; what is both fed and fetched needs another name
+            fetches = [tf.identity(fetch) if any(fetch is fed for fed in self.inputs) else tf.convert_to_tensor(fetch)
+                       for fetch in self._fetches]
         options = tf.RunOptions(inter_op_thread_pool=-1)  # run on the caller's thread: no hand-over, no wake-up
         return _make_callable(session, self.inputs, fetches, self._updates, options)
 
@@ -270,11 +272,37 @@ def minimize(optimizer: tf.train.Optimizer, loss: tf.Tensor, params: Sequence[tf
     :param max_grad_norm: (float) clip the gradients to this global norm; None does not clip
     :return: (tf.Operation) the step
     """
-    grads = tf.gradients(loss, params)
-    if max_grad_norm is not None:
-        grads, _ = tf.clip_by_global_norm(grads, max_grad_norm)
+    grads, _ = clip_gradients(tf.gradients(loss, params), max_grad_norm)
+    return apply_gradients(optimizer, grads, params)
+
+
+def clip_gradients(grads: Sequence[Optional[tf.Tensor]],
+                   max_grad_norm: Optional[float]) -> Tuple[List[Optional[tf.Tensor]], tf.Tensor]:
+    """
+    Clip gradients to a global norm.
+
+    :param grads: ([tf.Tensor or None]) the gradients
+    :param max_grad_norm: (float) the greatest norm; None does not clip
+    :return: ([tf.Tensor or None], tf.Tensor) the clipped gradients, and their norm before clipping
+    """
+    if max_grad_norm is None:
+        return list(grads), tf.global_norm(grads)
+    return tf.clip_by_global_norm(grads, max_grad_norm)
+
+
+def apply_gradients(optimizer: tf.train.Optimizer, grads: Sequence[Optional[tf.Tensor]],
+                    params: Sequence[tf.Variable], after: Sequence[tf.Tensor] = ()) -> tf.Operation:
+    """
+    Build one optimiser step, which waits until all gradients are known.
+
+    :param optimizer: (tf.train.Optimizer) the optimiser
+    :param grads: ([tf.Tensor or None]) gradients; None leaves the variable as it is
+    :param params: ([tf.Variable]) the variables to change
+    :param after: ([tf.Tensor]) further tensors that are to be computed at the old parameters
+    :return: (tf.Operation) the step
+    """
     # without clipping nothing else keeps a layer from being changed while gradients are still computed from it
-    with tf.control_dependencies([grad for grad in grads if grad is not None]):
+    with tf.control_dependencies([grad for grad in grads if grad is not None] + list(after)):
         return optimizer.apply_gradients(list(zip(grads, params)))
 
 

@@ -9,29 +9,17 @@ from stable_baselines import logger
 from stable_baselines.common import tf_util
 from stable_baselines.common.actor_critic import ActorCriticRLModel
 from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter
-from stable_baselines.common.math_util import explained_variance, safe_mean
+from stable_baselines.common.math_util import explained_variance
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines.common.returns import gae, standardise, swap_and_flatten
-from stable_baselines.common.runners import OnPolicyRunner
+from stable_baselines.common.returns import standardise, swap_and_flatten  # noqa: F401  (a name of the reference)
+from stable_baselines.common.runners import GAERunner, Rollout
 from stable_baselines.common.schedules import ScheduleFn, get_schedule_fn
-from stable_baselines.common.tf_util import total_episode_reward_logger
 from stable_baselines.common.vec_env import VecEnv
 
 Losses = NamedTuple('Losses', [(name, tf.Tensor) for name in (
     'policy_loss', 'value_loss', 'policy_entropy', 'approxkl', 'clipfrac')])
 
-# One row for each step: all steps of environment 0, then those of environment 1, and so on.
-Rollout = NamedTuple('Rollout', [
-    ('obs', np.ndarray),
-    ('returns', np.ndarray),
-    ('masks', np.ndarray),  # whether the observation begins an episode
-    ('actions', np.ndarray),
-    ('values', np.ndarray),
-    ('neglogpacs', np.ndarray),
-    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, one row for each environment
-    ('ep_infos', List[Dict[str, Any]]),
-    ('true_reward', np.ndarray),
-])
+Runner = GAERunner  # its name in the reference
 
 
 def policy_loss(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Tensor,
@@ -130,11 +118,6 @@ class PPO2(ActorCriticRLModel):
         if _init_setup_model:
             self.setup_model()
 
-    @property
-    def n_batch(self) -> int:
-        """int: number of samples per update."""
-        return self.n_envs * self.n_steps
-
     def setup_model(self) -> None:
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is no schedule before anything is built
@@ -154,23 +137,12 @@ class PPO2(ActorCriticRLModel):
         """Return the schedule of the value function's clip range, None if it is not clipped."""
         if self.cliprange_vf is None:
             return get_schedule_fn(self.cliprange)
-        if not callable(self.cliprange_vf) and self.cliprange_vf < 0:
-            return None
-        return get_schedule_fn(self.cliprange_vf)
+        schedule = get_schedule_fn(self.cliprange_vf)
+        return None if not callable(self.cliprange_vf) and self.cliprange_vf < 0 else schedule
 
     def _build_graph(self) -> None:
-        sizes = dict(n_env=self.n_envs, n_batch=None)
-        self.act_model = self.policy(self.sess, self.observation_space, self.action_space, n_steps=1, reuse=False,
-                                     **dict(sizes, **self.policy_kwargs))
-        if self.policy.recurrent:
-            sizes['n_env'] //= self.nminibatches
-        with tf.variable_scope("train_model", reuse=True, custom_getter=tf_util.outer_scope_getter("train_model")):
-            self.train_model = train_model = self.policy(
-                self.sess, self.observation_space, self.action_space, n_steps=self.n_steps, reuse=True,
-                **dict(sizes, **self.policy_kwargs))
-        self.step, self.proba_step, self.value = (
-            self.act_model.step, self.act_model.proba_step, self.act_model.value)
-        self.initial_state = self.act_model.initial_state
+        self._build_policies(n_train_envs=self.n_envs // self.nminibatches if self.policy.recurrent else None)
+        train_model = self.train_model
 
         with tf.variable_scope("loss", reuse=False):
             self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
@@ -192,47 +164,33 @@ class PPO2(ActorCriticRLModel):
             self.loss = self.losses.policy_loss - self.losses.policy_entropy * self.ent_coef \
                 + self.losses.value_loss * self.vf_coef
 
-        self.params = tf_util.get_trainable_vars("model")
         optimizer = tf.train.AdamOptimizer(learning_rate=self.learning_rate_ph, epsilon=1e-5)
         train_op = tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
 
-        self._train_inputs = [self.train_model.obs_ph, self.rewards_ph, self.action_ph, self.old_vpred_ph,
+        self._train_inputs = [train_model.obs_ph, self.rewards_ph, self.action_ph, self.old_vpred_ph,
                               self.old_neglog_pac_ph, self.advs_ph, self.learning_rate_ph, self.clip_range_ph,
                               self.clip_range_vf_ph]
         if self.policy.recurrent:
             self._train_inputs += [train_model.dones_ph, train_model.states_ph]
         self._train_function = tf_util.function(self._train_inputs, list(self.losses), updates=[train_op],
                                                 session=self.sess)
-        self._build_summaries()
+        self._build_summaries(
+            losses={'entropy_loss': self.losses.policy_entropy,
+                    'policy_gradient_loss': self.losses.policy_loss,
+                    'value_function_loss': self.losses.value_loss,
+                    'approximate_kullback-leibler': self.losses.approxkl,
+                    'clip_factor': self.losses.clipfrac,
+                    'loss': self.loss},
+            inputs={'discounted_rewards': self.rewards_ph,
+                    'learning_rate': self.learning_rate_ph,
+                    'advantage': self.advs_ph,
+                    'clip_range': self.clip_range_ph,
+                    'clip_range_vf': self.clip_range_vf_ph,
+                    'old_neglog_action_probability': self.old_neglog_pac_ph,
+                    'old_value_pred': self.old_vpred_ph})
 
-    def _build_summaries(self) -> None:
-        """Build what TensorBoard shows."""
-        for tag, tensor in (('entropy_loss', self.losses.policy_entropy),
-                            ('policy_gradient_loss', self.losses.policy_loss),
-                            ('value_function_loss', self.losses.value_loss),
-                            ('approximate_kullback-leibler', self.losses.approxkl),
-                            ('clip_factor', self.losses.clipfrac),
-                            ('loss', self.loss)):
-            tf.summary.scalar('loss/' + tag, tensor)
-        inputs = (('discounted_rewards', self.rewards_ph), ('learning_rate', self.learning_rate_ph),
-                  ('advantage', self.advs_ph), ('clip_range', self.clip_range_ph),
-                  ('clip_range_vf', self.clip_range_vf_ph),
-                  ('old_neglog_action_probability', self.old_neglog_pac_ph), ('old_value_pred', self.old_vpred_ph))
-        for tag, tensor in inputs:
-            tf.summary.scalar('input_info/' + tag, tf.reduce_mean(tensor))
-        if not self.full_tensorboard_log:
-            return
-        for variable in self.params:
-            tf.summary.histogram(variable.name.replace(':', '_'), variable)
-        for tag, tensor in inputs:
-            tf.summary.histogram('input_info/' + tag, tensor)
-        if tf_util.is_image(self.train_model.obs_ph):
-            tf.summary.image('input_info/observation', self.train_model.obs_ph)
-        else:
-            tf.summary.histogram('input_info/observation', self.train_model.obs_ph)
-
-    def _make_runner(self) -> 'Runner':
-        return Runner(env=self.env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
+    def _make_runner(self) -> GAERunner:
+        return GAERunner(env=self.env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 1,
               tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> 'PPO2':
@@ -257,10 +215,7 @@ class PPO2(ActorCriticRLModel):
                 losses = self._train(rollout, progress_remaining=1.0 - (update - 1.0) / n_updates, writer=writer)
 
                 if writer is not None:
-                    total_episode_reward_logger(
-                        self.episode_reward, rollout.true_reward.reshape((self.n_envs, self.n_steps)),
-                        rollout.masks.reshape((self.n_envs, self.n_steps)), writer,
-                        self.num_timesteps - self.n_batch)
+                    self._write_episode_rewards(writer, rollout.true_reward, rollout.masks)
                 if self.verbose >= 1 and (update % log_interval == 0 or update == 1):
                     self._log(update, rollout, losses, fps=int(self.n_batch / (time.time() - t_start)),
                               time_elapsed=t_start - t_first_start)
@@ -288,7 +243,7 @@ class PPO2(ActorCriticRLModel):
         """Yield rows (and initial states) in random order: by whole environment when the policy is recurrent."""
         n_units = self.n_envs if self.policy.recurrent else self.n_batch
         units = np.arange(self.n_batch).reshape(n_units, -1)
-        order = np.random.permutation(n_units)
+        order = self.np_random.permutation(n_units)
         for chosen in np.split(order, self.nminibatches):
             yield units[chosen].ravel(), None if rollout.states is None else rollout.states[chosen]
 
@@ -304,13 +259,6 @@ class PPO2(ActorCriticRLModel):
         """Update the parameters with one minibatch (in the order of `_feeds`); return the losses before the step."""
         return Losses(*self._train_function(*self._feeds(learning_rate, clip_range, clip_range_vf, *minibatch)))
 
-    def _write_summary(self, writer: tf.summary.FileWriter, feeds: List[Any]) -> None:
-        """Write the last minibatch of an update to TensorBoard, at the number of steps taken so far."""
-        # self.summary is read anew each time: callbacks may merge summaries of their own into it
-        summary = self.sess.run(self.summary, dict(zip(self._train_inputs, feeds)))
-        with self.graph.as_default():
-            writer.add_summary(summary, self.num_timesteps)
-
     def _log(self, update: int, rollout: Rollout, losses: np.ndarray, fps: int, time_elapsed: float) -> None:
         """Report one update."""
         logger.logkv("serial_timesteps", update * self.n_steps)
@@ -318,39 +266,8 @@ class PPO2(ActorCriticRLModel):
         logger.logkv("total_timesteps", self.num_timesteps)
         logger.logkv("fps", fps)
         logger.logkv("explained_variance", float(explained_variance(rollout.values, rollout.returns)))
-        if len(self.ep_info_buf) > 0 and len(self.ep_info_buf[0]) > 0:
-            logger.logkv('ep_reward_mean', safe_mean([ep_info['r'] for ep_info in self.ep_info_buf]))
-            logger.logkv('ep_len_mean', safe_mean([ep_info['l'] for ep_info in self.ep_info_buf]))
+        self._log_episodes()
         logger.logkv('time_elapsed', time_elapsed)
         for name, loss in zip(self.loss_names, losses):
             logger.logkv(name, loss)
         logger.dumpkvs()
-
-
-class Runner(OnPolicyRunner):
-    """
-    Collects rollouts with advantages for PPO2.
-
-    :param env: (VecEnv) the environments
-    :param model: (PPO2) the model
-    :param n_steps: (int) number of steps of each environment
-    :param gamma: (float) discount factor
-    :param lam: (float) GAE's trade-off
-    """
-
-    def __init__(self, *, env: VecEnv, model: PPO2, n_steps: int, gamma: float, lam: float):
-        super(Runner, self).__init__(env=env, model=model, n_steps=n_steps)
-        self.gamma = gamma
-        self.lam = lam
-
-    def _run(self) -> Optional[Rollout]:
-        segment = self._collect()
-        if segment is None:
-            return None
-        last_values = self.model.value(self.obs, self.states, self.dones)
-        _, returns = gae(segment.rewards, segment.values, segment.dones, last_values, self.dones, self.gamma, self.lam)
-        obs, returns, masks, actions, values, neglogpacs, true_reward = map(swap_and_flatten, (
-            segment.obs, returns, segment.dones, segment.actions, segment.values, segment.neglogpacs,
-            segment.rewards))
-        return Rollout(obs, returns, masks, actions, values, neglogpacs, segment.states, segment.ep_infos,
-                       true_reward)

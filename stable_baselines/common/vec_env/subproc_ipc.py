@@ -43,6 +43,7 @@ STEP, STEP_WITH, RESET, CALL = b'S', b's', b'R', b'c'
 # the worker's answers
 DONE, VALUE, FAILURE = b'D', b'v', b'f'
 
+NOT_YET = (BlockingIOError, socket.timeout)  # what is raised when waiting is broken off, by Unix and by Windows
 CLOSE_GRACE = 5.0  # seconds that a worker has for finishing its step and closing its environment
 
 _ALIGNMENT = 64  # bytes; a cache line
@@ -70,12 +71,26 @@ class Channel:
 
     The two ends take turns, as in question and answer, so that one read never sees two messages.
 
-    :param sock: (socket.socket) the end; where it has a timeout, ``receive`` raises ``socket.timeout``
+    :param sock: (socket.socket) the end
+    :param patience: (float) seconds after which waiting for the other end is broken off, None for never
     """
 
-    def __init__(self, sock: socket.socket):
+    def __init__(self, sock: socket.socket, patience: Optional[float] = None):
         self._sock = sock
         self._received = bytearray()
+        # Send a code alone, an upper-case letter. A method around this would take as long as what it does.
+        self.signal = sock.send
+        if patience is not None:
+            self._set_patience(patience)
+
+    def _set_patience(self, seconds: float) -> None:
+        """Have the system break off waiting: ``settimeout`` is a second system call before each that may wait."""
+        if os.name == 'nt':
+            self._sock.settimeout(seconds)
+            return
+        interval = struct.pack('ll', *divmod(max(1, int(seconds * 1e6)), 1000000))  # a struct timeval; 0 is for ever
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
     def fileno(self) -> int:
         """
@@ -85,30 +100,20 @@ class Channel:
         """
         return self._sock.fileno()
 
-    def signal(self, code: bytes) -> None:
-        """
-        Send a code alone.
-
-        :param code: (bytes) one upper-case letter
-        :raises OSError: if the other end is gone
-        """
-        self._sock.send(code)
-
     def send(self, code: bytes, payload: bytes, on_wait: Optional[Callable[[], None]] = None) -> None:
         """
         Send a code with a pickled value.
 
         :param code: (bytes) one lower-case letter
         :param payload: (bytes) what ``dumps`` returned
-        :param on_wait: (callable) called whenever the socket's timeout has passed while the other end does not read;
-            it may raise
+        :param on_wait: (callable) called whenever patience is at an end while the other end does not read; it may raise
         :raises OSError: if the other end is gone
         """
         message = memoryview(code + _LENGTH.pack(len(payload)) + payload)
         while message:
             try:
                 message = message[self._sock.send(message):]
-            except socket.timeout:
+            except NOT_YET:
                 on_wait()
 
     def receive(self) -> Tuple[bytes, Optional[bytes]]:
@@ -116,7 +121,7 @@ class Channel:
         Wait for a message.
 
         :return: (tuple) the code and the pickled value, None behind a signal
-        :raises socket.timeout: if it is not complete within the socket's timeout; what came is kept for the next call
+        :raises NOT_YET: if patience is at an end before it is complete; what came is kept for the next call
         :raises EOFError: if the other end is closed
         """
         while True:

@@ -45,16 +45,15 @@ class _Worker:
     :param index: (int) the environment's index
     :param env_fn: (callable) builds the environment, in the worker
     :param memory: (SharedMemory) the memory of all workers
-    :param timeout: (float) seconds after which waiting for an answer is interrupted for a look at the workers
+    :param patience: (float) seconds after which waiting for an answer is broken off, for a look at the workers
     :param siblings: ([_Worker]) the workers started before
     """
 
-    def __init__(self, context: Any, index: int, env_fn: Callable[[], Any], memory: ipc.SharedMemory, timeout: float,
+    def __init__(self, context: Any, index: int, env_fn: Callable[[], Any], memory: ipc.SharedMemory, patience: float,
                  siblings: Sequence['_Worker']):
         self.index = index
         parent_end, worker_end = socket.socketpair()
-        parent_end.settimeout(timeout)
-        self.channel = ipc.Channel(parent_end)
+        self.channel = ipc.Channel(parent_end, patience)
         inherited = [worker.channel for worker in siblings] + [self.channel]
         forks = context.get_start_method() == 'fork'  # only a fork copies what it is not given
         self.process = context.Process(target=work, daemon=True, name=f'environment-{index}',
@@ -300,9 +299,9 @@ class SubprocVecEnv(VecEnv):
     @_closes_on_failure
     def _start(self, context: Any, env_fns: Sequence[Callable[[], Any]]) -> Tuple[Any, Any]:
         """Start the workers and lay out the shared memory; return the spaces of an environment."""
-        interval = _CHECK_INTERVAL if self._timeout is None else min(_CHECK_INTERVAL, self._timeout)
+        patience = _CHECK_INTERVAL if self._timeout is None else min(_CHECK_INTERVAL, self._timeout)
         for index, env_fn in enumerate(env_fns):
-            self._workers.append(_Worker(context, index, env_fn, self._memory, interval, self._workers))
+            self._workers.append(_Worker(context, index, env_fn, self._memory, patience, self._workers))
         env_spaces = self._answers(self._workers)  # to the one question that needs no asking
         layouts = [_layout(*pair) for pair in env_spaces]
         for index, layout in enumerate(layouts):
@@ -404,7 +403,7 @@ class SubprocVecEnv(VecEnv):
             worker = owing[-1]  # asked last, it mostly answers last: then the parent is woken once, not once for each
             try:
                 code, payload = worker.channel.receive()
-            except socket.timeout:
+            except ipc.NOT_YET:
                 self._look_after(owing, deadline)
                 continue
             except (EOFError, ConnectionError):

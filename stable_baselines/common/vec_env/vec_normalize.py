@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from stable_baselines.common.gym_compat import Unpickler
+from stable_baselines.common import unpickling
 from stable_baselines.common.running_mean_std import RunningMeanStd
 from stable_baselines.common.vec_env.base_vec_env import VecEnv, VecEnvWrapper, VecStep
 
@@ -224,4 +224,4 @@ def _copy_of(values: Any, missing: str) -> Any:
 def _unpickle(path: str) -> Any:
     """Read a pickle that either environment library wrote."""
     with open(path, 'rb') as file_handler:
-        return Unpickler(file_handler).load()
+        return unpickling.loads(file_handler.read())

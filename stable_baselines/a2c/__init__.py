@@ -1,0 +1,1 @@
+from stable_baselines.a2c.a2c import A2C  # noqa: F401

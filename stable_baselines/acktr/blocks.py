@@ -1,0 +1,108 @@
+"""Which variables have a block of the Fisher matrix that K-FAC can factor, found in the graph."""
+from typing import Dict, List, NamedTuple, Sequence, Set
+
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common.tf_util import intprod
+
+PRODUCTS = ('MatMul', 'Conv2D')
+SUMS = ('Add', 'AddV2', 'BiasAdd')
+
+# A weight, a weight with its bias, or a bias alone; and where it acts.
+Block = NamedTuple('Block', [
+    ('variables', List[tf.Variable]),
+    ('ops', List[tf.Operation]),  # the products with the weight, or the sums with the bias; several if it is shared
+    ('outputs', List[tf.Tensor]),  # for each of them, the output whose derivative makes the output-side factor
+])
+
+
+def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: bool = False) -> List[Block]:
+    """
+    Find the variables that act as weights or biases of dense and convolutional layers.
+
+    A weight is the second operand of `tf.matmul` or `tf.nn.conv2d`, a bias is added along the last axis. What acts
+    otherwise (a gain, a reshaped bias, a weight inside of a `tf.while_loop`) has no block.
+
+    :param loss: (tf.Tensor) only what it depends on counts
+    :param variables: ([tf.Variable]) the variables
+    :param joint_bias: (bool) whether a bias added by `tf.nn.bias_add` shares the block of its weight
+    :return: ([Block]) the blocks
+    """
+    path = _ops_behind(loss)
+    weights, biases = [], []
+    for variable in variables:
+        values = _values(variable)
+        consumers = [op for value in values.values() for op in value.consumers() if op.name in path]
+        products = [op for op in consumers if _is_product(op, values)]
+        sums = [op for op in consumers if _is_sum(op, values, variable)]
+        if products:
+            weights.append(Block([variable], products, [op.outputs[0] for op in products]))
+        elif sums:
+            biases.append(Block([variable], sums, [_summand(op, values) for op in sums]))
+
+    owners = {output.name: block for block in weights for output in block.outputs}
+    blocks = {block.variables[0].name: block for block in weights}
+    for bias in biases:
+        owner = owners.get(bias.outputs[0].name)
+        if joint_bias and owner is not None and _is_bias_of(bias, owner):
+            owner.variables.extend(bias.variables)
+            continue
+        outputs = [summand if summand.name in owners else op.outputs[0] for op, summand in zip(bias.ops, bias.outputs)]
+        blocks[bias.variables[0].name] = Block(bias.variables, bias.ops, outputs)
+    return [blocks[variable.name] for variable in variables if variable.name in blocks]
+
+
+def _ops_behind(tensor: tf.Tensor) -> Set[str]:
+    """Return the names of all operations that a tensor depends on."""
+    found, pending = set(), [tensor.op]
+    while pending:
+        op = pending.pop()
+        if op.name not in found:
+            found.add(op.name)
+            pending.extend(tensor.op for tensor in op.inputs)
+    return found
+
+
+def _values(variable: tf.Variable) -> Dict[str, tf.Tensor]:
+    """Return the tensors, by name, that hold the value of a variable: it is read anew for each use."""
+    found, pending = {}, [variable.op.outputs[0]]
+    while pending:
+        tensor = pending.pop(0)
+        found[tensor.name] = tensor
+        pending.extend(op.outputs[0] for op in tensor.consumers() if op.type in ('ReadVariableOp', 'Identity'))
+    return found
+
+
+def _is_product(op: tf.Operation, values: Dict[str, tf.Tensor]) -> bool:
+    """Tell whether an operation multiplies rows, or patches of images, with the weight."""
+    if op.type not in PRODUCTS or op.inputs[1].name not in values:
+        return False
+    if op.type == 'MatMul':
+        return not op.get_attr('transpose_a') and not op.get_attr('transpose_b')
+    return op.get_attr('data_format') == b'NHWC' and op.get_attr('padding') in (b'SAME', b'VALID')
+
+
+def _is_sum(op: tf.Operation, values: Dict[str, tf.Tensor], variable: tf.Variable) -> bool:
+    """Tell whether an operation adds the variable to every row of a tensor."""
+    if op.type not in SUMS or not any(tensor.name in values for tensor in op.inputs):
+        return False
+    if op.type == 'BiasAdd' and op.get_attr('data_format') != b'NHWC':
+        return False
+    shape, size = op.outputs[0].shape, intprod(variable.shape.as_list())
+    return shape.ndims is not None and shape.ndims >= 2 and shape.as_list()[-1] == size \
+        and variable.shape.as_list()[-1] == size
+
+
+def _summand(op: tf.Operation, values: Dict[str, tf.Tensor]) -> tf.Tensor:
+    """Return what a bias is added to if it goes nowhere else, so that both have the same derivative; else the sum."""
+    summands = [tensor for tensor in op.inputs if tensor.name not in values]
+    if len(summands) != 1 or summands[0].shape.ndims != op.outputs[0].shape.ndims:
+        return op.outputs[0]
+    consumers = [consumer.name for consumer in summands[0].consumers() if consumer.type != 'Shape']
+    return summands[0] if consumers == [op.name] else op.outputs[0]
+
+
+def _is_bias_of(bias: Block, weight: Block) -> bool:
+    """Tell whether a bias is added by `tf.nn.bias_add` to every product with the weight, and to nothing else."""
+    return len(weight.variables) == 1 and all(op.type == 'BiasAdd' for op in bias.ops) \
+        and sorted(tensor.name for tensor in bias.outputs) == sorted(tensor.name for tensor in weight.outputs)

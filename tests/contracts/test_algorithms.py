@@ -1,0 +1,319 @@
+"""What every algorithm must do, whatever it learns."""
+import inspect
+import io
+import os
+
+import numpy as np
+import pytest
+
+from contracts.algorithms import ALGORITHMS
+from helpers import make_env
+from stable_baselines.bench import Monitor
+from stable_baselines.common import gym_compat
+from stable_baselines.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
+from stable_baselines.common.evaluation import evaluate_policy
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.vec_env import DummyVecEnv
+
+NOT_SAVED = {"policy", "env", "tensorboard_log", "_init_setup_model"}
+
+
+@pytest.fixture(params=ALGORITHMS, ids=lambda algorithm: algorithm.model_class.__name__)
+def algorithm(request):
+    """Give each algorithm in turn."""
+    return request.param
+
+
+def make_vec(algorithm, n_envs=None):
+    """Return the environments of an algorithm, with a Monitor."""
+    return DummyVecEnv([lambda: Monitor(gym_compat.make(algorithm.env_id), None)] * (n_envs or algorithm.n_envs))
+
+
+def build(algorithm, **kwargs):
+    """Build a small model."""
+    arguments = dict(dict(seed=0, n_cpu_tf_sess=1), **algorithm.kwargs)
+    return algorithm.model_class("MlpPolicy", make_vec(algorithm), **dict(arguments, **kwargs))
+
+
+def assert_same_parameters(model, other):
+    """Compare two models to the last bit."""
+    ours, theirs = model.get_parameters(), other.get_parameters()
+    assert list(ours) == list(theirs)
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def test_same_seed_same_parameters(algorithm):
+    first, second = build(algorithm), build(algorithm)
+    before = first.get_parameters()
+    for model in (first, second):
+        model.learn(4 * algorithm.steps)
+    assert any(not np.array_equal(before[name], value) for name, value in first.get_parameters().items())
+    assert_same_parameters(first, second)
+
+
+def test_no_seed_means_different_runs(algorithm):
+    policies = [build(algorithm, seed=None) for _ in range(2)]
+    obs = np.tile(policies[0].observation_space.sample() * 0, (50, 1))
+    actions = [model.predict(obs)[0] for model in policies]
+    assert not np.array_equal(*actions)
+
+
+def test_every_constructor_argument_is_saved(algorithm, tmp_path):
+    arguments = set(inspect.signature(algorithm.model_class.__init__).parameters) - {"self"} - NOT_SAVED
+    assert set(algorithm.changed) == arguments, "contracts/algorithms.py must name a changed value for each argument"
+    for name, value in algorithm.changed.items():
+        assert value != inspect.signature(algorithm.model_class.__init__).parameters[name].default
+    model = algorithm.model_class("MlpPolicy", make_vec(algorithm), **algorithm.changed)
+    for form in (False, True):
+        path = str(tmp_path / "model{}".format(form))
+        model.save(path, cloudpickle=form)
+        loaded = algorithm.model_class.load(path)
+        for name, value in algorithm.changed.items():
+            assert getattr(loaded, name) == value, name
+        assert_same_parameters(model, loaded)
+
+
+def test_training_goes_on_after_load_with_another_number_of_environments(algorithm, tmp_path):
+    model = build(algorithm)
+    model.learn(algorithm.steps)
+    model.save(str(tmp_path / "model"))
+    for n_envs in (1, 2 * algorithm.n_envs):
+        loaded = algorithm.model_class.load(str(tmp_path / "model"), env=make_vec(algorithm, n_envs))
+        assert_same_parameters(model, loaded)
+        loaded.learn(2 * algorithm.steps)
+        assert loaded.num_timesteps > 0
+        assert any(not np.array_equal(value, model.get_parameters()[name])
+                   for name, value in loaded.get_parameters().items())
+
+
+def test_file_objects(algorithm):
+    model = build(algorithm)
+    for form in (False, True):
+        buffer = io.BytesIO()
+        model.save(buffer, cloudpickle=form)
+        buffer.seek(0)
+        assert_same_parameters(model, algorithm.model_class.load(buffer))
+        buffer.seek(0)
+        model.load_parameters(buffer)
+
+
+def test_get_and_load_parameters(algorithm):
+    model, other = build(algorithm), build(algorithm, seed=1)
+    params = other.get_parameters()
+    model.load_parameters(params)
+    assert_same_parameters(model, other)
+    name = next(iter(params))
+    params[name][...] += 1  # the model must not live in the caller's arrays
+    assert_same_parameters(model, other)
+    model.load_parameters({name: params[name]}, exact_match=False)
+    np.testing.assert_array_equal(model.get_parameters()[name], params[name])
+
+
+@pytest.mark.parametrize("spoil", ["missing", "unknown", "shape"])
+def test_wrong_parameters_are_refused_whole(algorithm, spoil):
+    model, params = build(algorithm), build(algorithm, seed=1).get_parameters()
+    before, name = model.get_parameters(), list(params)[-1]
+    if spoil == "missing":
+        del params[name]
+    elif spoil == "unknown":
+        params["model/foreign:0"] = np.zeros(3)
+    else:
+        params[name] = np.zeros((3, 5, 7))
+    with pytest.raises(ValueError, match="do not fit.*(missing|unknown|shape)"):
+        model.load_parameters(params)
+    with pytest.raises(RuntimeError):  # what the reference documents
+        model.load_parameters(params)
+    for key, value in model.get_parameters().items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+def test_predict(algorithm):
+    model = build(algorithm)
+    obs = model.get_env().reset()
+    actions, state = model.predict(obs, deterministic=True)
+    assert actions.shape[0] == algorithm.n_envs and state is None
+    single, _ = model.predict(obs[0], deterministic=True)
+    assert np.array_equal(single, actions[0])
+    as_list, _ = model.predict(obs[0].tolist(), deterministic=True)
+    assert np.array_equal(as_list, single)
+    assert model.action_space.contains(model.action_space.dtype.type(single) if single.shape == () else single)
+    for wrong in (np.zeros(17), np.zeros((3, 17)), np.zeros((2, 2) + obs.shape[1:])):
+        with pytest.raises(ValueError, match="unexpected observation shape.*please use"):
+            model.predict(wrong)
+
+
+class LocalsCallback(BaseCallback):
+    """Remembers which local variables were offered at the first step."""
+
+    def __init__(self):
+        super(LocalsCallback, self).__init__()
+        self.offered, self.events = None, []
+
+    def _on_training_start(self):
+        self.events.append("training_start")
+
+    def _on_rollout_start(self):
+        self.events.append("rollout_start")
+
+    def _on_step(self):
+        if self.offered is None:
+            self.offered = dict(self.locals)
+        self.events.append(self.num_timesteps)
+        return True
+
+    def _on_rollout_end(self):
+        self.events.append("rollout_end")
+
+    def _on_training_end(self):
+        self.events.append("training_end")
+
+
+def test_callback(algorithm):
+    model, callback = build(algorithm), LocalsCallback()
+    model.learn(2 * algorithm.steps, callback=callback)
+    assert set(algorithm.locals) <= set(callback.offered)
+    assert callback.offered["self"] is model
+    assert callback.events[:2] == ["training_start", "rollout_start"]
+    assert callback.events[-2:] == ["rollout_end", "training_end"]
+    steps = [event for event in callback.events if isinstance(event, int)]
+    assert steps == list(range(algorithm.n_envs, model.num_timesteps + 1, algorithm.n_envs))
+
+
+def test_callback_stops_the_training(algorithm):
+    model, seen = build(algorithm), []
+
+    def stop_at_third(locals_, globals_):
+        seen.append(locals_["self"])
+        return len(seen) < 3
+
+    before = model.get_parameters()
+    model.learn(10 * algorithm.steps, callback=stop_at_third)
+    assert seen == [model] * 3
+    assert model.num_timesteps == 3 * algorithm.n_envs
+    for name, value in model.get_parameters().items():
+        np.testing.assert_array_equal(value, before[name])  # a rollout that was cut short is not learned from
+
+
+def test_checkpoints_and_evaluation(algorithm, tmp_path):
+    model = build(algorithm)
+    callbacks = [CheckpointCallback(save_freq=algorithm.steps // algorithm.n_envs, save_path=str(tmp_path)),
+                 EvalCallback(make_vec(algorithm, 1), eval_freq=algorithm.steps // algorithm.n_envs, verbose=0,
+                              n_eval_episodes=1, log_path=str(tmp_path), best_model_save_path=str(tmp_path))]
+    model.learn(2 * algorithm.steps, callback=callbacks)
+    loaded = algorithm.model_class.load(str(tmp_path / "rl_model_{}_steps.zip".format(2 * algorithm.steps)))
+    assert loaded.get_parameters().keys() == model.get_parameters().keys()
+    assert (tmp_path / "best_model.zip").is_file()
+    with np.load(str(tmp_path / "evaluations.npz")) as evaluations:
+        assert list(evaluations["timesteps"]) == [algorithm.steps, 2 * algorithm.steps]
+
+
+def test_num_timesteps(algorithm):
+    model = build(algorithm)
+    model.learn(algorithm.steps)
+    assert model.num_timesteps == algorithm.steps
+    model.learn(algorithm.steps, reset_num_timesteps=False)
+    assert model.num_timesteps == 2 * algorithm.steps
+    model.learn(algorithm.steps)
+    assert model.num_timesteps == algorithm.steps
+
+
+def test_environments_that_do_not_fit(algorithm):
+    model = build(algorithm)
+    env = model.get_env()
+    other_obs = spaces.Box(low=-1, high=1, shape=(3,), dtype=np.float32)
+    for wrong in (make_env(other_obs, model.action_space),
+                  make_env(model.observation_space, spaces.Discrete(17))):
+        with pytest.raises(ValueError, match="does not fit the model: given.*the model has"):
+            model.set_env(wrong)
+        assert model.get_env() is env
+        wrong.close()
+    with pytest.raises(ValueError, match="None"):
+        model.set_env(None)
+    with pytest.raises(TypeError, match="env must be"):
+        model.set_env(17)
+
+
+def test_learning_needs_an_environment(algorithm, tmp_path):
+    build(algorithm).save(str(tmp_path / "model"))
+    model = algorithm.model_class.load(str(tmp_path / "model"))
+    assert model.get_env() is None and model.get_vec_normalize_env() is None
+    with pytest.raises(ValueError, match="set_env"):
+        model.learn(10)
+    model.set_env(gym_compat.make(algorithm.env_id))
+    model.learn(algorithm.steps)
+    with pytest.raises(ValueError, match="needs an environment"):
+        algorithm.model_class("MlpPolicy", None)
+
+
+def test_bad_policies(algorithm):
+    with pytest.raises(ValueError, match="unknown policy 'NoSuchPolicy', the registered ones are:.*MlpPolicy"):
+        algorithm.model_class("NoSuchPolicy", algorithm.env_id)
+    for wrong in (17, dict, None):
+        with pytest.raises(ValueError, match="policy must be"):
+            algorithm.model_class(wrong, algorithm.env_id)
+
+
+def test_bad_files(algorithm, tmp_path):
+    model = build(algorithm)
+    model.save(str(tmp_path / "model.zip"))
+    content = (tmp_path / "model.zip").read_bytes()
+    (tmp_path / "truncated.zip").write_bytes(content[:len(content) // 2])
+    (tmp_path / "foreign.zip").write_bytes(b"not a model at all")
+    (tmp_path / "empty.zip").write_bytes(b"")
+    for name in ("truncated.zip", "foreign.zip", "empty.zip"):
+        with pytest.raises(ValueError, match="no model file"):
+            algorithm.model_class.load(str(tmp_path / name))
+        with pytest.raises(ValueError, match="no model file"):
+            model.load_parameters(str(tmp_path / name))
+    with pytest.raises(ValueError, match="nowhere"):
+        algorithm.model_class.load(str(tmp_path / "nowhere"))
+    with pytest.raises(TypeError, match="unknown arguments.*no_such_argument"):
+        algorithm.model_class.load(str(tmp_path / "model.zip"), no_such_argument=1)
+    with pytest.raises(ValueError, match="policy_kwargs"):
+        algorithm.model_class.load(str(tmp_path / "model.zip"), policy_kwargs=dict(net_arch=[3]))
+
+
+def test_a_failed_save_leaves_the_old_file(algorithm, tmp_path, monkeypatch):
+    model, path = build(algorithm), tmp_path / "model.zip"
+    model.save(str(path))
+    content = path.read_bytes()
+    model.unpicklable = model.policy_kwargs = {"generator": (number for number in range(3))}
+    with pytest.raises(TypeError):
+        model.save(str(path))
+    assert path.read_bytes() == content
+    assert os.listdir(str(tmp_path)) == ["model.zip"]
+
+
+def test_custom_objects_and_changed_arguments(algorithm, tmp_path):
+    model = build(algorithm)
+    model.save(str(tmp_path / "model"))
+    assert algorithm.model_class.load(str(tmp_path / "model"), gamma=0.5).gamma == 0.5
+    assert algorithm.model_class.load(str(tmp_path / "model"), custom_objects=dict(gamma=0.25)).gamma == 0.25
+
+
+def test_tensorboard(algorithm, tmp_path):
+    import tensorflow.compat.v1 as tf
+    for full in (False, True):
+        log = tmp_path / str(full)
+        model = build(algorithm, tensorboard_log=str(log), full_tensorboard_log=full)
+        model.learn(4 * algorithm.steps, tb_log_name="run")
+        model.learn(2 * algorithm.steps, tb_log_name="run", reset_num_timesteps=False)
+        model.learn(algorithm.steps, tb_log_name="run")
+        assert sorted(os.listdir(str(log))) == ["run_1", "run_2"]
+        steps, tags = [], set()
+        for events in sorted((log / "run_1").glob("events*")):
+            for event in tf.train.summary_iterator(str(events)):
+                for value in event.summary.value:
+                    tags.add(value.tag)
+                    steps += [event.step] if value.tag == "loss/loss" else []
+        assert {"loss/loss", "episode_reward", "input_info/learning_rate"} <= tags
+        assert steps == sorted(steps) and steps[-1] == 6 * algorithm.steps
+
+
+def test_evaluate_policy(algorithm):
+    model = build(algorithm)
+    rewards, lengths = evaluate_policy(model, make_vec(algorithm, 1), n_eval_episodes=3, return_episode_rewards=True)
+    assert len(rewards) == len(lengths) == 3
+    if algorithm.env_id.startswith("CartPole"):
+        assert rewards == lengths  # one per step

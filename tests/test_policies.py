@@ -1,0 +1,198 @@
+"""Policies: architectures and their variable names, custom policies, registration."""
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from helpers import make_env
+from stable_baselines import PPO2
+from stable_baselines.common import policies, tf_util
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.input import observation_input
+from stable_baselines.common.tf_layers import dense, flatten
+
+BOX = spaces.Box(low=-1, high=1, shape=(4,), dtype=np.float32)
+IMAGE = spaces.Box(low=0, high=255, shape=(36, 36, 3), dtype=np.uint8)
+
+
+def layers(policy, observation_space=BOX, **policy_kwargs):
+    """Return the scopes of a policy's weights, in order, with their shapes."""
+    model = PPO2(policy, make_env(observation_space, spaces.Discrete(2)), nminibatches=1, n_steps=4,
+                 policy_kwargs=policy_kwargs)
+    return [(name[len("model/"):-len("/w:0")], value.shape) for name, value in model.get_parameters().items()
+            if name.endswith("/w:0")]
+
+
+# what the original builds for the same arguments
+@pytest.mark.parametrize("net_arch, expected", [
+    ([8, 8], [("shared_fc0", (4, 8)), ("shared_fc1", (8, 8)), ("vf", (8, 1)), ("pi", (8, 2)), ("q", (8, 2))]),
+    ([dict(vf=[3])], [("vf_fc0", (4, 3)), ("vf", (3, 1)), ("pi", (4, 2)), ("q", (3, 2))]),
+    ([8, dict(vf=[5, 6], pi=[7])], [("shared_fc0", (4, 8)), ("pi_fc0", (8, 7)), ("vf_fc0", (8, 5)),
+                                    ("vf_fc1", (5, 6)), ("vf", (6, 1)), ("pi", (7, 2)), ("q", (6, 2))]),
+    ([], [("vf", (4, 1)), ("pi", (4, 2)), ("q", (4, 2))]),
+    ([dict()], [("vf", (4, 1)), ("pi", (4, 2)), ("q", (4, 2))]),
+])
+def test_net_arch(net_arch, expected):
+    assert layers("MlpPolicy", net_arch=net_arch) == expected
+
+
+def test_layers_is_the_old_form():
+    assert layers("MlpPolicy", layers=[5]) == layers("MlpPolicy", net_arch=[dict(pi=[5], vf=[5])])
+    assert layers("MlpLstmPolicy", layers=[5], n_lstm=3) == [
+        ("pi_fc0", (4, 5)), ("vf", (3, 1)), ("pi", (3, 2)), ("q", (3, 2))]
+
+
+def test_net_arch_with_lstm():
+    model = PPO2("MlpLnLstmPolicy", make_env(BOX, spaces.Discrete(2)), nminibatches=1, n_steps=4,
+                 policy_kwargs=dict(n_lstm=16, net_arch=[8, "lstm", 7, dict(vf=[5, 10], pi=[10])]))
+    shapes = {name: value.shape for name, value in model.get_parameters().items()}
+    assert [name for name in shapes if name.endswith(("/w:0", "/wx:0"))] == [
+        "model/shared_fc0/w:0", "model/lstm1/wx:0", "model/shared_fc2/w:0", "model/pi_fc0/w:0", "model/vf_fc0/w:0",
+        "model/vf_fc1/w:0", "model/vf/w:0", "model/pi/w:0", "model/q/w:0"]
+    assert shapes["model/shared_fc2/w:0"] == (16, 7) and shapes["model/lstm1/gx:0"] == (64,)
+
+
+@pytest.mark.parametrize("policy, net_arch, reason", [
+    ("MlpPolicy", 5, "no list"),
+    ("MlpPolicy", ["lstm"], "'lstm' is no layer size"),
+    ("MlpPolicy", [0], "0 is no layer size"),
+    ("MlpPolicy", [-3], "-3 is no layer size"),
+    ("MlpPolicy", [1.5], "1.5 is no layer size"),
+    ("MlpPolicy", [dict(vf=[3]), 4], "is no layer size"),
+    ("MlpPolicy", [dict(q=[3])], "only branches are 'pi' and 'vf'"),
+    ("MlpPolicy", [dict(pi=5)], "must be a list"),
+    ("MlpLstmPolicy", [8, 8], "'lstm' must occur once"),
+    ("MlpLstmPolicy", ["lstm", "lstm"], "'lstm' must occur once"),
+    ("MlpLstmPolicy", [8, "gru"], "'gru' is no layer size"),
+])
+def test_net_arch_that_makes_no_sense(policy, net_arch, reason):
+    with pytest.raises(ValueError, match="net_arch.*makes no sense: .*" + reason):
+        layers(policy, net_arch=net_arch)
+
+
+def test_other_bad_arguments():
+    with pytest.raises(ValueError, match="unknown keywords.*foo"):
+        layers("MlpPolicy", foo=1)
+    with pytest.raises(ValueError, match="'cnn' or 'mlp', got 'rnn'"):
+        layers(policies.FeedForwardPolicy, feature_extraction="rnn")
+    with pytest.raises(ValueError, match="nature_cnn takes images.*at least 36 x 36"):
+        layers("CnnPolicy")
+    with pytest.raises(ValueError, match="nature_cnn takes images"):
+        layers("CnnPolicy", spaces.Box(low=0, high=255, shape=(20, 20, 1), dtype=np.uint8))
+
+
+def test_wrong_spaces():
+    with pytest.raises(TypeError, match="observation space.*not supported"):
+        PPO2("MlpPolicy", make_env(spaces.Tuple((BOX, BOX)), spaces.Discrete(2)))
+    with pytest.raises(TypeError, match="no probability distribution"):
+        PPO2("MlpPolicy", make_env(BOX, IMAGE))
+
+
+def test_registration():
+    class Custom(policies.FeedForwardPolicy):
+        """A policy with a name."""
+
+        def __init__(self, *args, **kwargs):
+            super(Custom, self).__init__(*args, net_arch=[3], feature_extraction="mlp", **kwargs)
+
+    policies.register_policy("TestPoliciesCustom", Custom)
+    policies.register_policy("TestPoliciesCustom", Custom)  # the same again is no conflict
+    assert policies.get_policy_from_name(policies.ActorCriticPolicy, "TestPoliciesCustom") is Custom
+    assert layers("TestPoliciesCustom")[0] == ("shared_fc0", (4, 3))
+    with pytest.raises(ValueError, match="already registered"):
+        policies.register_policy("MlpPolicy", Custom)
+    with pytest.raises(ValueError, match="subclass of BasePolicy"):
+        policies.register_policy("Integer", int)
+    with pytest.raises(ValueError, match="no policies are registered"):
+        policies.get_policy_from_name(int, "MlpPolicy")
+
+
+class FromTheDocs(policies.ActorCriticPolicy):
+    """The custom policy of the documentation: everything redefined, `sess.run` in its methods."""
+
+    def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False, **kwargs):
+        super(FromTheDocs, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=True)
+        with tf.variable_scope("model", reuse=reuse):
+            features = flatten(policies.nature_cnn(self.processed_obs, **kwargs))
+            pi_latent = tf.nn.relu(dense(features, 12, name="pi_fc0"))
+            vf_latent = tf.nn.relu(dense(features, 7, name="vf_fc0"))
+            self._value_fn = dense(vf_latent, 1, name="vf")
+            self._proba_distribution, self._policy, self.q_value = \
+                self.pdtype.proba_distribution_from_latent(pi_latent, vf_latent, init_scale=0.01)
+        self._setup_init()
+
+    def step(self, obs, state=None, mask=None, deterministic=False):
+        action = self.deterministic_action if deterministic else self.action
+        action, value, neglogp = self.sess.run([action, self.value_flat, self.neglogp], {self.obs_ph: obs})
+        return action, value, self.initial_state, neglogp
+
+    def proba_step(self, obs, state=None, mask=None):
+        return self.sess.run(self.policy_proba, {self.obs_ph: obs})
+
+    def value(self, obs, state=None, mask=None):
+        return self.sess.run(self.value_flat, {self.obs_ph: obs})
+
+
+def test_custom_policy_of_the_docs(tmp_path):
+    model = PPO2(FromTheDocs, make_env(IMAGE, spaces.Discrete(3), n_envs=2), n_steps=8, nminibatches=2)
+    before = model.get_parameters()
+    model.learn(16)
+    assert any(not np.array_equal(before[name], value) for name, value in model.get_parameters().items())
+    obs = np.stack([IMAGE.sample()] * 3)
+    assert model.predict(obs)[0].shape == (3,)
+    np.testing.assert_allclose(model.action_probability(obs).sum(axis=1), np.ones(3), rtol=1e-5)
+    model.save(str(tmp_path / "model"))
+    loaded = PPO2.load(str(tmp_path / "model"), policy=FromTheDocs)
+    np.testing.assert_array_equal(loaded.action_probability(obs), model.action_probability(obs))
+
+
+class CustomLstm(policies.RecurrentActorCriticPolicy):
+    """A recurrent network of a user's own, built for exactly n_env environments."""
+
+    def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False):
+        super(CustomLstm, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, (2 * 3,), reuse=reuse)
+        with tf.variable_scope("model", reuse=reuse):
+            sequence = tf_util.batch_to_seq(self.processed_obs, self.n_env, n_steps)
+            masks = tf_util.batch_to_seq(self.dones_ph, self.n_env, n_steps)
+            outputs, self.snew = policies.lstm(sequence, masks, self.states_ph, "lstm", n_hidden=3)
+            latent = tf_util.seq_to_batch(outputs)
+            self._value_fn = policies.linear(latent, "vf", 1)
+            self._proba_distribution, self._policy, self.q_value = \
+                self.pdtype.proba_distribution_from_latent(latent, latent)
+        self._setup_init()
+
+    def _feed(self, obs, state, mask):
+        return {self.obs_ph: obs, self.states_ph: state, self.dones_ph: mask}
+
+    def step(self, obs, state=None, mask=None, deterministic=False):
+        return self.sess.run([self.action, self.value_flat, self.snew, self.neglogp], self._feed(obs, state, mask))
+
+    def proba_step(self, obs, state=None, mask=None):
+        return self.sess.run(self.policy_proba, self._feed(obs, state, mask))
+
+    def value(self, obs, state=None, mask=None):
+        return self.sess.run(self.value_flat, self._feed(obs, state, mask))
+
+
+def test_custom_recurrent_policy_with_another_number_of_environments():
+    model = PPO2(CustomLstm, make_env(BOX, spaces.Discrete(2), n_envs=2), n_steps=4, nminibatches=1)
+    model.learn(8)
+    before = model.get_parameters()
+    model.set_env(make_env(BOX, spaces.Discrete(2), n_envs=3))
+    for name, value in model.get_parameters().items():
+        np.testing.assert_array_equal(value, before[name])
+    model.learn(12)
+
+
+@pytest.mark.parametrize("space, observation, expected", [
+    (spaces.Discrete(3), [2, 0], [[0, 0, 1], [1, 0, 0]]),
+    (spaces.MultiDiscrete([2, 3]), [[1, 0]], [[0, 1, 1, 0, 0]]),
+    (spaces.MultiBinary(2), [[1, 0]], [[1., 0.]]),
+    (spaces.Box(low=0, high=4, shape=(2,), dtype=np.float64), [[1, 4]], [[.25, 1.]]),
+    (spaces.Box(low=-np.inf, high=np.inf, shape=(1,), dtype=np.float32), [[7.]], [[7.]]),
+    (spaces.Box(low=0, high=255, shape=(1, 1, 1), dtype=np.uint8), [[[[51]]]], [[[[.2]]]]),
+])
+def test_observation_input(space, observation, expected):
+    with tf_util.make_graph(0).as_default(), tf_util.single_threaded_session():
+        placeholder, processed = observation_input(space, scale=True)
+        assert placeholder.shape.as_list()[0] is None and processed.dtype == tf.float32
+        np.testing.assert_allclose(tf_util.function([placeholder], processed)(observation), expected, rtol=1e-6)

@@ -1,0 +1,151 @@
+"""Model files: their parts, both forms, and pickles of other versions."""
+import io
+import json
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from stable_baselines.common import save_util, unpickling
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.schedules import constfn
+
+PARAMS = OrderedDict([("model/b:0", np.arange(3, dtype=np.float32)), ("model/a:0", np.ones((2, 2), np.float32))])
+
+
+def assert_same_params(params):
+    """Compare with PARAMS, order included."""
+    assert list(params) == list(PARAMS)
+    for name, value in PARAMS.items():
+        np.testing.assert_array_equal(params[name], value)
+        assert params[name].dtype == value.dtype
+
+
+def test_json_is_readable_and_comes_back():
+    data = OrderedDict([("gamma", 0.99), ("name", "x"), ("none", None), ("list", [1, {"pi": [8]}]),
+                        ("function", np.tanh), ("array", np.arange(3)), ("space", spaces.Discrete(3))])
+    text = save_util.data_to_json(data)
+    readable = json.loads(text)
+    assert readable["gamma"] == 0.99 and readable["list"] == [1, {"pi": [8]}]
+    assert readable["space"]["n"] == 3 and ":serialized:" in readable["space"]
+    assert " at 0x" not in text  # no addresses: equal models give equal files
+    back = save_util.json_to_data(text)
+    assert list(back) == list(data)
+    assert back["function"] is np.tanh and np.array_equal(back["array"], np.arange(3))
+    assert back["space"] == spaces.Discrete(3)
+
+
+def test_custom_objects_are_not_unpickled():
+    text = save_util.data_to_json({"broken": np.tanh, "fine": 1})
+    text = text.replace(json.loads(text)["broken"][":serialized:"], "AAAA")
+    with pytest.raises(ValueError, match="could not unpickle 'broken'.*custom_objects"):
+        save_util.json_to_data(text)
+    assert save_util.json_to_data(text, custom_objects={"broken": 7}) == {"broken": 7, "fine": 1}
+    with pytest.raises(TypeError, match="custom_objects must be a dict"):
+        save_util.json_to_data(text, custom_objects=["broken"])
+    with pytest.raises(ValueError, match="JSON object"):
+        save_util.json_to_data("[1]")
+
+
+def test_is_json_serializable():
+    assert save_util.is_json_serializable({"a": [1, 2.5, None, "b"]})
+    assert not save_util.is_json_serializable(np.arange(2)) and not save_util.is_json_serializable({1, 2})
+
+
+def test_parameters_come_back():
+    assert_same_params(save_util.bytes_to_params(save_util.params_to_bytes(PARAMS), list(PARAMS)))
+
+
+@pytest.mark.parametrize("as_pickle, extension", [(False, ".zip"), (True, ".pkl")])
+def test_files(tmp_path, as_pickle, extension):
+    save_util.save_to_file(str(tmp_path / "model"), {"gamma": 0.5}, PARAMS, as_pickle)
+    assert [path.name for path in tmp_path.iterdir()] == ["model" + extension]
+    for path in ("model", "model" + extension):
+        data, params = save_util.load_from_file(str(tmp_path / path))
+        assert data == {"gamma": 0.5}
+        assert_same_params(params)
+    save_util.save_to_file(tmp_path / "named.model", {}, PARAMS, as_pickle)  # a pathlib path, its own extension
+    assert_same_params(save_util.load_from_file(tmp_path / "named.model")[1])
+
+
+def test_parameters_alone_are_read_without_unpickling():
+    buffer = io.BytesIO()
+    save_util.save_to_file(buffer, {"broken": np.tanh}, PARAMS)
+    broken = io.BytesIO()
+    with zipfile.ZipFile(buffer) as archive, zipfile.ZipFile(broken, "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(name, b'{"broken": {":serialized:": "AAAA"}}' if name == "data" else archive.read(name))
+    broken.seek(0)
+    data, params = save_util.load_from_file(broken, load_data=False)
+    assert data is None
+    assert_same_params(params)
+
+
+def test_files_that_are_none(tmp_path):
+    with zipfile.ZipFile(str(tmp_path / "other.zip"), "w") as archive:
+        archive.writestr("data", "{}")
+    with pytest.raises(ValueError, match="zip archive but no model file: it lacks"):
+        save_util.load_from_file(str(tmp_path / "other.zip"))
+    save_util.save_to_file(str(tmp_path / "model.zip"), {}, PARAMS)
+    content = (tmp_path / "model.zip").read_bytes()
+    (tmp_path / "damaged.zip").write_bytes(content.replace(b"model/b:0.npy", b"model/x:0.npy"))
+    with pytest.raises(ValueError, match="damaged"):
+        save_util.load_from_file(str(tmp_path / "damaged.zip"))
+    (tmp_path / "pickle.pkl").write_bytes(pickle.dumps([1, 2, 3]))
+    with pytest.raises(ValueError, match="no model file"):
+        save_util.load_from_file(str(tmp_path / "pickle.pkl"))
+    for wrong in (17, None):
+        with pytest.raises(TypeError, match="path or a file object"):
+            save_util.load_from_file(wrong)
+        with pytest.raises(TypeError, match="path or a file object"):
+            save_util.save_to_file(wrong, {}, PARAMS)
+
+
+def rebuild_function(code_arguments, state):
+    """Make the calls that a function pickled by cloudpickle 1.6 consists of, as the unpickler resolves them."""
+    find_class = unpickling.Unpickler(io.BytesIO()).find_class
+    builtin_type = find_class("cloudpickle.cloudpickle", "_builtin_type")
+    code = builtin_type("CodeType")(*code_arguments)
+    function = builtin_type("LambdaType")(code, {}, None, None, ())
+    find_class("cloudpickle.cloudpickle_fast", "_function_setstate")(function, ({}, state))
+    return function
+
+
+def test_functions_of_another_python():
+    code_of_another_python = (1, b"byte code", "schedules.py", "func")
+    cell = constfn(0.25).__closure__[0]
+    constant = rebuild_function(code_of_another_python,
+                                {"__qualname__": "constfn.<locals>.func", "__closure__": (cell,)})
+    assert constant(1.0) == 0.25  # a constant schedule is rebuilt from its value
+    lost = rebuild_function(code_of_another_python, {"__qualname__": "mine", "__closure__": None})
+    with pytest.raises(ValueError, match="'func' was pickled by another version of Python.*custom_objects"):
+        lost(1.0)
+
+
+def test_functions_of_this_python():
+    factor = 3
+    assert unpickling.loads(cloudpickle.dumps(lambda progress: progress * factor))(2) == 6
+    assert unpickling.loads(cloudpickle.dumps(constfn(0.5)))(1) == 0.5
+
+
+@pytest.mark.parametrize("space", [
+    spaces.Box(low=np.array([-1., 0.], np.float32), high=np.array([1., 5.], np.float32), dtype=np.float32),
+    spaces.Box(low=0, high=255, shape=(4, 4, 1), dtype=np.uint8), spaces.Discrete(3), spaces.MultiDiscrete([3, 2]),
+    spaces.MultiBinary(4), spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))),
+    spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Box(low=0, high=1, shape=(2,), dtype=np.float32)})])
+def test_spaces_come_back_as_real_spaces(space):
+    space.seed(3)
+    back = unpickling.loads(cloudpickle.dumps(space))
+    assert back == space and type(back) is type(space)
+    assert space.contains(back.sample())
+
+
+def test_spaces_of_the_other_library():
+    own = spaces.Discrete.__module__.split(".")[0]
+    content = pickle.dumps(spaces.Discrete(3), protocol=0)
+    other = content.replace(own.encode() + b".spaces", {"gym": b"gymnasium", "gymnasium": b"gym"}[own] + b".spaces")
+    assert other != content
+    assert unpickling.loads(other) == spaces.Discrete(3)
