@@ -4,6 +4,7 @@ import os
 
 _ALGORITHMS = {
     'A2C': 'stable_baselines.a2c',
+    'ACER': 'stable_baselines.acer',
     'PPO2': 'stable_baselines.ppo2',
 }
 

@@ -70,15 +70,15 @@ def test_recurrent_minibatches_hold_whole_environments():
     assert sorted(seen) == [0, 1, 2, 3]
 
 
-def test_minibatches_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"nminibatches \(3\) must divide.*= 16"):
-        PPO2("MlpPolicy", make_cartpole(2), n_steps=8, nminibatches=3)
-    with pytest.raises(ValueError, match=r"number of environments \(3\) must be a multiple of nminibatches \(2\)"):
-        PPO2("MlpLstmPolicy", make_cartpole(3), n_steps=8, nminibatches=2)
-    model = PPO2("MlpLstmPolicy", make_cartpole(2), n_steps=8, nminibatches=2)
-    model.set_env(make_cartpole(3))  # fine for prediction
-    with pytest.raises(ValueError, match="number of environments"):
-        model.learn(24)
+@pytest.mark.parametrize("policy, n_envs, kwargs, reason", [
+    ("MlpPolicy", 2, dict(n_steps=8, nminibatches=3), r"nminibatches \(3\) must divide.*= 16"),
+    ("MlpLstmPolicy", 3, dict(n_steps=8, nminibatches=2), r"environments \(3\) must be a multiple of nminibatches"),
+])
+def test_minibatches_that_do_not_fit(policy, n_envs, kwargs, reason):
+    model = PPO2(policy, make_cartpole(n_envs), **kwargs)
+    model.predict(np.zeros(4))  # no matter for a prediction
+    with pytest.raises(ValueError, match=reason):
+        model.learn(100)
 
 
 def test_schedules_follow_the_progress():

@@ -110,7 +110,7 @@ def _output_moment(derivatives: List[tf.Tensor], sum_positions: bool) -> tf.Tens
 def _patches(op: tf.Operation) -> tf.Tensor:
     """Cut out what the filters of a convolution see: shape (n, height, width, filter height * filter width * channels)."""
     height, width = op.inputs[1].shape.as_list()[:2]
-    return tf.image.extract_image_patches(op.inputs[0], ksizes=[1, height, width, 1], strides=op.get_attr('strides'),
+    return tf.image.extract_patches(op.inputs[0], sizes=[1, height, width, 1], strides=op.get_attr('strides'),
                                           rates=op.get_attr('dilations'), padding=op.get_attr('padding').decode())
 
 

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-__all__ = ['spaces', 'Env', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
+__all__ = ['spaces', 'Env', 'GoalEnv', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
            'make', 'convert_env', 'convert_space', 'is_env']
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
@@ -123,6 +123,28 @@ class _ClassicEnv:
 # gym up to 0.21 has the classic API itself: there our classes are also its classes, for users' isinstance checks
 _classic = _is_classic_library(_library)
 Env = _library.Env if _classic else _ClassicEnv
+
+
+class _ClassicGoalEnv(_ClassicEnv):
+    """
+    An environment with goals, for libraries that have none.
+
+    Its observations are dicts with the keys 'observation', 'achieved_goal' and 'desired_goal'.
+    """
+
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> float:
+        """
+        Compute the reward of a step from what was achieved and what was desired, which another goal may replace.
+
+        :param achieved_goal: (np.ndarray) the goal that was achieved
+        :param desired_goal: (np.ndarray) the goal that was desired
+        :param info: (dict) the info of the step
+        :return: (float) the reward
+        """
+        raise NotImplementedError
+
+
+GoalEnv = _library.GoalEnv if _classic else _ClassicGoalEnv
 
 
 def _bases(name: str) -> Tuple[type, ...]:

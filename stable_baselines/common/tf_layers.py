@@ -28,9 +28,22 @@ def ortho_init(scale: float = 1.0) -> Callable:
         flat_shape = (intprod(shape[:-1]), shape[-1])
         gaussian_noise = np.random.normal(0.0, 1.0, flat_shape)
         left, _, right = np.linalg.svd(gaussian_noise, full_matrices=False)
-        weights = left if left.shape == flat_shape else right
+        weights = _same_everywhere(left, gaussian_noise[:1]) if left.shape == flat_shape \
+            else _same_everywhere(right.T, gaussian_noise[:, :1].T).T
         return (scale * weights.reshape(shape)).astype(np.float32)
     return _ortho_init
+
+
+def _same_everywhere(vectors: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """
+    Remove from singular vectors what differs between LAPACKs: their signs and the last bits of their elements.
+
+    :param vectors: (np.ndarray) singular vectors in columns, shape (n, k)
+    :param signs: (np.ndarray) numbers whose signs the largest elements get, shape (1, k)
+    :return: (np.ndarray) the vectors, to 24 bits, shape (n, k)
+    """
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+    return np.round(vectors * np.sign(largest * signs) * 2 ** 24) / 2 ** 24
 
 
 def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: float = 1.0,

@@ -121,11 +121,10 @@ class PPO2(ActorCriticRLModel):
     def setup_model(self) -> None:
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is no schedule before anything is built
-        self._check_minibatches()
         super(PPO2, self).setup_model()
 
     def _check_minibatches(self) -> None:
-        """Refuse a number of minibatches that would leave samples out."""
+        """Refuse to learn with a number of minibatches that would leave samples out."""
         if self.policy.recurrent and self.n_envs % self.nminibatches != 0:
             raise ValueError("with a recurrent policy the number of environments ({}) must be a multiple of "
                              "nminibatches ({})".format(self.n_envs, self.nminibatches))
@@ -141,7 +140,7 @@ class PPO2(ActorCriticRLModel):
         return None if not callable(self.cliprange_vf) and self.cliprange_vf < 0 else schedule
 
     def _build_graph(self) -> None:
-        self._build_policies(n_train_envs=self.n_envs // self.nminibatches if self.policy.recurrent else None)
+        self._build_policies(n_train_envs=max(1, self.n_envs // self.nminibatches) if self.policy.recurrent else None)
         train_model = self.train_model
 
         with tf.variable_scope("loss", reuse=False):

@@ -1,7 +1,7 @@
 """The list of algorithms: one line here brings the tests that every algorithm must pass."""
 from collections import namedtuple
 
-from stable_baselines import A2C, PPO2
+from stable_baselines import A2C, ACER, PPO2
 
 # kwargs: a small, quick configuration; changed: for every constructor argument a value that is not the default
 Algorithm = namedtuple("Algorithm", ["model_class", "env_id", "n_envs", "steps", "kwargs", "changed", "locals"])
@@ -14,6 +14,15 @@ ACTOR_CRITIC_ARGUMENTS = dict(verbose=1, seed=7, n_cpu_tf_sess=1, policy_kwargs=
                               full_tensorboard_log=True)
 
 ALGORITHMS = [
+    Algorithm(ACER, "CartPole-v1", 2, 32, dict(n_steps=4, buffer_size=40, replay_start=8),
+              dict(gamma=.9, n_steps=4, num_procs=2, q_coef=.4, ent_coef=.02, max_grad_norm=.3, learning_rate=1e-3,
+                   lr_schedule="constant", rprop_alpha=.9, rprop_epsilon=1e-3, buffer_size=40, replay_ratio=2,
+                   replay_start=8, correction_term=5., trust_region=False, alpha=.9, delta=.5,
+                   **dict(ACTOR_CRITIC_ARGUMENTS, n_cpu_tf_sess=2)),
+              ["self", "total_timesteps", "callback", "log_interval", "tb_log_name", "reset_num_timesteps",
+               "new_tb_log", "writer", "episode_stats", "buffer", "t_start", "enc_obs", "mb_obs", "mb_actions",
+               "mb_mus", "mb_dones", "mb_rewards", "actions", "states", "mus", "clipped_actions", "obs", "rewards",
+               "dones"]),
     Algorithm(A2C, "CartPole-v1", 2, 32, dict(n_steps=4),
               dict(gamma=.9, n_steps=4, vf_coef=.4, ent_coef=.02, max_grad_norm=.3, learning_rate=1e-3, alpha=.9,
                    momentum=.1, epsilon=1e-3, lr_schedule="linear", **ACTOR_CRITIC_ARGUMENTS),

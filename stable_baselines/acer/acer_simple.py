@@ -1,0 +1,491 @@
+"""Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224"""
+import time
+import warnings
+from collections import OrderedDict, deque
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines import logger
+from stable_baselines.acer.buffer import Buffer, Segment
+from stable_baselines.common import tf_util
+from stable_baselines.common.actor_critic import ActorCriticRLModel
+from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.math_util import safe_mean
+from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines.common.runners import SegmentRunner
+from stable_baselines.common.schedules import Scheduler
+from stable_baselines.common.vec_env import VecEnv
+
+EPSILON = 1e-6  # keeps divisions and logarithms finite
+
+TrustRegion = NamedTuple('TrustRegion', [
+    ('gradient', tf.Tensor),  # what is left of the gradient, (n_batch, n_actions)
+    ('k', tf.Tensor),  # the gradient of the divergence from the average policy, (n_batch, n_actions)
+    ('k_dot_g', tf.Tensor),  # how fast the divergence would grow along the full gradient, (n_batch,)
+    ('adjustment', tf.Tensor),  # how much of k was taken off, (n_batch,)
+])
+
+
+# ================================================================
+# Shapes: batches hold all rows of one environment after the other
+# ================================================================
+
+def strip(var: tf.Tensor, n_envs: Optional[int], n_steps: int, flat: bool = False) -> tf.Tensor:
+    """
+    Remove the last row of every environment, that of the observation after the last step.
+
+    :param var: (tf.Tensor) shape (n_envs * (n_steps + 1), n), or (n_envs * (n_steps + 1),) if flat
+    :param n_envs: (int) number of environments; None leaves it open
+    :param n_steps: (int) number of steps
+    :param flat: (bool) whether the tensor has one value per row
+    :return: (tf.Tensor) shape (n_envs * n_steps, n), or (n_envs * n_steps,) if flat
+    """
+    shape = [] if flat else var.shape.as_list()[1:]
+    by_env = tf.reshape(var, [n_envs or -1, n_steps + 1] + shape)
+    return tf.reshape(by_env[:, :-1], [-1] + shape)
+
+
+def get_by_index(input_tensor: tf.Tensor, idx: tf.Tensor) -> tf.Tensor:
+    """
+    Pick one column of each row.
+
+    :param input_tensor: (tf.Tensor) shape (n_batch, n)
+    :param idx: (tf.Tensor) the columns, int, shape (n_batch,)
+    :return: (tf.Tensor) shape (n_batch,)
+    """
+    return tf.reduce_sum(input_tensor * tf.one_hot(idx, int(input_tensor.shape[-1])), axis=-1)
+
+
+# ================================================================
+# Targets, losses and gradients
+# ================================================================
+
+def q_retrace(rewards: tf.Tensor, dones: tf.Tensor, q_i: tf.Tensor, values: tf.Tensor, rho_i: tf.Tensor,
+              n_envs: Optional[int], n_steps: int, gamma: float) -> tf.Tensor:
+    r"""
+    Compute the Retrace targets of Q, equation 5 of the paper.
+
+    .. math:: Q^{ret}_t = r_t + \gamma (\bar\rho_{t+1} (Q^{ret}_{t+1} - Q_{t+1}) + V_{t+1}), \quad
+        \bar\rho = \min(1, \rho)
+
+    and :math:`Q^{ret} = r_t` where the step ended its episode; after the last step V alone counts.
+
+    :param rewards: (tf.Tensor) rewards, shape (n_envs * n_steps,)
+    :param dones: (tf.Tensor) 1. where the step ended its episode, same shape
+    :param q_i: (tf.Tensor) Q of the actions taken, same shape
+    :param values: (tf.Tensor) values, with those after the last step, shape (n_envs * (n_steps + 1),)
+    :param rho_i: (tf.Tensor) importance weights of the actions taken, shape (n_envs * n_steps,)
+    :param n_envs: (int) number of environments; None leaves it open
+    :param n_steps: (int) number of steps
+    :param gamma: (float) discount factor
+    :return: (tf.Tensor) targets, shape (n_envs * n_steps,)
+    """
+    rewards, discounts, q_i, rho_bar = [tf.reshape(flat, [n_envs or -1, n_steps]) for flat in (
+        rewards, gamma * (1. - dones), q_i, tf.minimum(1., rho_i))]
+    values = tf.unstack(tf.reshape(values, [n_envs or -1, n_steps + 1]), axis=1)
+    steps = list(zip(*[tf.unstack(by_env, axis=1) for by_env in (rewards, discounts, q_i, rho_bar)]))
+    following, targets = values[-1], []
+    for (reward, discount, q_taken, weight), value in zip(reversed(steps), reversed(values[:-1])):
+        target = reward + discount * following
+        following = weight * (target - q_taken) + value
+        targets.append(target)
+    return tf.reshape(tf.stack(targets[::-1], axis=1), [-1])
+
+
+def truncated_policy_loss(proba_i: tf.Tensor, rho_i: tf.Tensor, advantages: tf.Tensor,
+                          correction_term: float) -> tf.Tensor:
+    r"""
+    The policy gradient with truncated importance weights, the first part of equation 7, as a loss.
+
+    .. math:: -E[\min(c, \rho_i) A \log \pi(a_i|s)]
+
+    :param proba_i: (tf.Tensor) probabilities of the actions taken, shape (n_batch,)
+    :param rho_i: (tf.Tensor) their importance weights, same shape
+    :param advantages: (tf.Tensor) their advantages, Q^ret - V, same shape
+    :param correction_term: (float) where the weights are truncated, c
+    :return: (tf.Tensor) scalar
+    """
+    weights = tf.stop_gradient(advantages * tf.minimum(correction_term, rho_i))
+    return -tf.reduce_mean(tf.log(proba_i + EPSILON) * weights)
+
+
+def bias_correction_loss(proba: tf.Tensor, rho: tf.Tensor, advantages: tf.Tensor,
+                         correction_term: float) -> tf.Tensor:
+    r"""
+    Make up for the truncation, with Q for all actions, the second part of equation 7, as a loss.
+
+    .. math:: -E[\sum_a \max(0, 1 - c / \rho(a)) \pi(a|s) (Q(s, a) - V(s)) \log \pi(a|s)]
+
+    :param proba: (tf.Tensor) probabilities of all actions, shape (n_batch, n_actions)
+    :param rho: (tf.Tensor) their importance weights, same shape
+    :param advantages: (tf.Tensor) their advantages, Q - V, same shape
+    :param correction_term: (float) where the weights are truncated, c
+    :return: (tf.Tensor) scalar
+    """
+    truncated = tf.nn.relu(1. - correction_term / (rho + EPSILON))
+    weights = tf.stop_gradient(truncated * proba * advantages)
+    return -tf.reduce_mean(tf.reduce_sum(tf.log(proba + EPSILON) * weights, axis=1))
+
+
+def q_loss(q_i: tf.Tensor, q_ret: tf.Tensor) -> tf.Tensor:
+    """
+    Half the mean squared error of Q.
+
+    :param q_i: (tf.Tensor) Q of the actions taken, shape (n_batch,)
+    :param q_ret: (tf.Tensor) their Retrace targets, taken as constants, same shape
+    :return: (tf.Tensor) scalar
+    """
+    return .5 * tf.reduce_mean(tf.square(tf.stop_gradient(q_ret) - q_i))
+
+
+def restrict_to_trust_region(gradient: tf.Tensor, average_proba: tf.Tensor, proba: tf.Tensor,
+                             delta: float) -> TrustRegion:
+    r"""
+    Take off a gradient what leads away from the average policy faster than allowed, equation 12 of the paper.
+
+    .. math:: z = g - \max(0, \frac{k^T g - \delta}{|k|^2}) k, \qquad
+        k = \nabla_\pi D_{KL}(\pi_{avg} || \pi) = - \pi_{avg} / \pi
+
+    :param gradient: (tf.Tensor) direction of ascent g for the probabilities, shape (n_batch, n_actions)
+    :param average_proba: (tf.Tensor) probabilities under the average policy, same shape
+    :param proba: (tf.Tensor) probabilities, same shape
+    :param delta: (float) how fast the divergence may grow; smaller values keep closer to the average policy
+    :return: (TrustRegion) the restricted gradient and its ingredients
+    """
+    k = -average_proba / (proba + EPSILON)
+    k_dot_g = tf.reduce_sum(k * gradient, axis=-1)
+    adjustment = tf.maximum(0., (k_dot_g - delta) / (tf.reduce_sum(tf.square(k), axis=-1) + EPSILON))
+    return TrustRegion(gradient - adjustment[:, None] * k, k, k_dot_g, adjustment)
+
+
+# ================================================================
+# The algorithm
+# ================================================================
+
+class ACER(ActorCriticRLModel):
+    """
+    Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224
+
+    :param policy: (Type[ActorCriticPolicy] or str) the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
+    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one, with Discrete actions
+    :param gamma: (float) discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
+    :param n_steps: (int) number of steps of each environment per update; the batch has n_steps * n_envs samples
+    :param num_procs: (int) deprecated: use n_cpu_tf_sess, which it replaces if given
+    :param q_coef: (float) weight of the loss of Q
+    :param ent_coef: (float) weight of the entropy; larger values explore longer. As in Stable Baselines 2.10 it has
+        no effect with a trust region
+    :param max_grad_norm: (float) gradients are clipped to this global norm; None does not clip
+    :param learning_rate: (float) step size at the start
+    :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
+        'double_linear_con', 'middle_drop' or 'double_middle_drop'
+    :param rprop_alpha: (float) RMSProp's decay of the mean square of the gradient
+    :param rprop_epsilon: (float) RMSProp's epsilon, added to the mean square before the root
+    :param buffer_size: (int) number of steps of each environment that are kept for replay
+    :param replay_ratio: (float) mean number of updates with replayed segments for each one with a new segment;
+        larger values get more out of each step and take longer, typical 1 to 8. 0 turns replay off
+    :param replay_start: (int) number of steps of each environment in the buffer before the first replay
+    :param correction_term: (float) where importance weights are truncated; smaller values are less noisy and rely
+        more on Q
+    :param trust_region: (bool) whether to keep the policy close to the average one
+    :param alpha: (float) decay of the average of the parameters; closer to 1 is slower
+    :param delta: (float) how fast the divergence from the average policy may grow
+    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
+    :param _init_setup_model: (bool) whether to build the network at once
+    :param policy_kwargs: (dict) extra arguments of the policy
+    :param full_tensorboard_log: (bool) whether TensorBoard gets histograms too, which takes a lot of space
+    :param seed: (int) seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
+    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    """
+
+    def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
+                 n_steps: int = 20, num_procs: Optional[int] = None, q_coef: float = 0.5, ent_coef: float = 0.01,
+                 max_grad_norm: Optional[float] = 10, learning_rate: float = 7e-4, lr_schedule: str = 'linear',
+                 rprop_alpha: float = 0.99, rprop_epsilon: float = 1e-5, buffer_size: int = 5000,
+                 replay_ratio: float = 4, replay_start: int = 1000, correction_term: float = 10.0,
+                 trust_region: bool = True, alpha: float = 0.99, delta: float = 1, verbose: int = 0,
+                 tensorboard_log: Optional[str] = None, _init_setup_model: bool = True,
+                 policy_kwargs: Optional[Dict[str, Any]] = None, full_tensorboard_log: bool = False,
+                 seed: Optional[int] = None, n_cpu_tf_sess: Optional[int] = 1):
+        if num_procs is not None:
+            warnings.warn("num_procs is deprecated, use n_cpu_tf_sess", DeprecationWarning, stacklevel=2)
+            n_cpu_tf_sess = num_procs
+        self.gamma = gamma
+        self.n_steps = n_steps
+        self.num_procs = num_procs
+        self.q_coef = q_coef
+        self.ent_coef = ent_coef
+        self.max_grad_norm = max_grad_norm
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.rprop_alpha = rprop_alpha
+        self.rprop_epsilon = rprop_epsilon
+        self.buffer_size = buffer_size
+        self.replay_ratio = replay_ratio
+        self.replay_start = replay_start
+        self.correction_term = correction_term
+        self.trust_region = trust_region
+        self.alpha = alpha
+        self.delta = delta
+        self.tensorboard_log = tensorboard_log
+        self.full_tensorboard_log = full_tensorboard_log
+        super(ACER, self).__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
+                                   policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
+                                   _init_setup_model=_init_setup_model)
+        if _init_setup_model:
+            self.setup_model()
+
+    def setup_model(self) -> None:
+        Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
+        if self.action_space is not None and not isinstance(self.action_space, spaces.Discrete):
+            raise ValueError("ACER takes Discrete actions only, got {}".format(self.action_space))
+        super(ACER, self).setup_model()
+        self._reset_averages()
+
+    def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
+        super(ACER, self).load_parameters(load_path_or_dict, exact_match)
+        self._reset_averages()
+
+    def _build_graph(self) -> None:
+        self._build_policies(n_train_steps=self.n_steps + 1)
+        self._build_average_policy()
+        train_model = self.train_model
+
+        with tf.variable_scope("loss", reuse=False):
+            self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
+            self.reward_ph, self.done_ph = [tf.placeholder(tf.float32, [None], name=name)
+                                            for name in ("reward_ph", "done_ph")]
+            self.mu_ph = tf.placeholder(tf.float32, [None, int(self.action_space.n)], name="mu_ph")
+            self.learning_rate_ph = tf.placeholder(tf.float32, [], name="learning_rate_ph")
+            grads, self.reported = self._build_losses()
+
+        optimizer = tf.train.RMSPropOptimizer(learning_rate=self.learning_rate_ph, decay=self.rprop_alpha,
+                                              epsilon=self.rprop_epsilon)
+        train_op = tf_util.apply_gradients(optimizer, grads, self.params, after=list(self.reported.values()))
+        with tf.control_dependencies([train_op]):
+            average_op = tf.group(*[
+                tf.assign_sub(average, (1. - self.alpha) * (average.read_value() - param.read_value()))
+                for param, average in zip(self.params, self.averages)])
+
+        self._train_inputs = [self.action_ph, self.reward_ph, self.done_ph, self.mu_ph, self.learning_rate_ph]
+        for model in (train_model, self.average_model):
+            self._train_inputs += [model.obs_ph]
+            if self.policy.recurrent:
+                self._train_inputs += [model.dones_ph, model.states_ph]
+        self._train_function = tf_util.function(self._train_inputs, self.reported, updates=[average_op],
+                                                session=self.sess)
+        self._build_summaries(
+            losses={'entropy_loss': self.reported['entropy'],
+                    'policy_gradient_loss': self.reported['loss_policy'],
+                    'value_function_loss': self.reported['loss_q'],
+                    'loss': self.reported['loss']},
+            inputs={'rewards': self.reward_ph,
+                    'learning_rate': self.learning_rate_ph,
+                    'advantage': self.advantage,
+                    'action_probability': self.mu_ph})
+
+    def _build_average_policy(self) -> None:
+        """Build the average of the parameters, and the policy that it makes."""
+        self.averages = [tf.get_variable("moving_average/{}/ExponentialMovingAverage".format(param.op.name),
+                                         shape=param.shape, initializer=tf.zeros_initializer(), trainable=False)
+                         for param in self.params]
+        average_of = {param.name: average for param, average in zip(self.params, self.averages)}
+
+        def average_getter(getter, name, *args, **kwargs):
+            variable = getter(name.replace("average_model/", "", 1), *args, **kwargs)
+            return average_of.get(variable.name, variable)
+
+        with tf.variable_scope("average_model", reuse=True, custom_getter=average_getter):
+            self.average_model = self._build_policy(self.n_steps + 1, reuse=True)
+        self._reset_averages = tf_util.function([], [], session=self.sess, updates=[
+            tf.assign(average, param.read_value()) for param, average in zip(self.params, self.averages)])
+
+    def _build_losses(self) -> Tuple[List[Optional[tf.Tensor]], 'OrderedDict[str, tf.Tensor]']:
+        """Build losses and gradients; return the clipped gradients, and what is reported, by name."""
+        train_model = self.train_model
+        values = tf.reduce_sum(train_model.policy_proba * train_model.q_value, axis=-1)
+        proba, average_proba, q_value = [strip(rows, None, self.n_steps) for rows in (
+            train_model.policy_proba, self.average_model.policy_proba, train_model.q_value)]
+        value = strip(values, None, self.n_steps, flat=True)
+        rho = proba / (self.mu_ph + EPSILON)
+        proba_i, q_i, rho_i = [get_by_index(rows, self.action_ph) for rows in (proba, q_value, rho)]
+        q_ret = q_retrace(self.reward_ph, self.done_ph, q_i, values, rho_i, None, self.n_steps, self.gamma)
+        self.advantage = q_ret - value
+
+        loss_f = truncated_policy_loss(proba_i, rho_i, self.advantage, self.correction_term)
+        loss_bc = bias_correction_loss(proba, rho, q_value - value[:, None], self.correction_term)
+        loss_policy = loss_f + loss_bc
+        loss_q = q_loss(q_i, q_ret)
+        entropy = tf.reduce_sum(train_model.proba_distribution.entropy())
+        by_env = [-1, self.n_steps]
+        reported = OrderedDict([
+            ('loss', loss_policy + self.q_coef * loss_q - self.ent_coef * entropy), ('loss_q', loss_q),
+            ('entropy', entropy), ('loss_policy', loss_policy), ('loss_f', loss_f), ('loss_bc', loss_bc),
+            ('explained_variance', tf_util.q_explained_variance(tf.reshape(q_i, by_env), tf.reshape(q_ret, by_env)))])
+
+        if self.trust_region:
+            # as Stable Baselines 2.10: the gradient by the probabilities is that of the policy loss without entropy
+            n_rows = tf.cast(tf.shape(proba)[0], tf.float32)
+            gradient = -n_rows * tf.gradients(loss_policy, proba)[0]
+            region = restrict_to_trust_region(gradient, average_proba, proba, self.delta)
+            grads_policy = tf.gradients(proba, self.params, -region.gradient / n_rows)
+        else:
+            gradient, region = None, None
+            grads_policy = tf.gradients(loss_policy - self.ent_coef * entropy, self.params)
+        grads_q = tf.gradients(self.q_coef * loss_q, self.params)
+        grads, norm = tf_util.clip_gradients([
+            tf_util.gradient_add(grad_policy, grad_q, param)
+            for grad_policy, grad_q, param in zip(grads_policy, grads_q, self.params)], self.max_grad_norm)
+        reported.update([('norm_grads', norm), ('norm_grads_q', tf.global_norm(grads_q)),
+                         ('norm_grads_policy', tf.global_norm(grads_policy))])
+        if region is not None:
+            reported.update([
+                ('avg_norm_grads_f', tf_util.avg_norm(region.gradient)), ('avg_norm_k', tf_util.avg_norm(region.k)),
+                ('avg_norm_g', tf_util.avg_norm(gradient)),
+                ('avg_norm_k_dot_g', tf.reduce_mean(tf.abs(region.k_dot_g))),
+                ('avg_norm_adj', tf.reduce_mean(tf.abs(region.adjustment)))])
+        return grads, reported
+
+    def _make_runner(self) -> 'Runner':
+        return Runner(env=self.env, model=self, n_steps=self.n_steps)
+
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
+              tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> 'ACER':
+        callback, new_tb_log = self._init_learn(callback, reset_num_timesteps)
+        schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
+        episode_stats = EpisodeStats(self.n_steps, self.n_envs)
+        buffer = None
+        if self.replay_ratio > 0:
+            buffer = Buffer(self.env, self.n_steps, self.buffer_size, self.np_random)
+
+        with SetVerbosity(self.verbose), \
+                TensorboardWriter(self.graph, self.tensorboard_log, tb_log_name, new_tb_log) as writer:
+            t_start = time.time()
+            callback.on_training_start(locals(), globals())
+            # the steps taken after each rollout; the last rollout is a whole one too
+            for steps in range(self.n_batch, total_timesteps + self.n_batch, self.n_batch):
+                callback.on_rollout_start()
+                segment = self.runner.run(callback)
+                if not self.runner.continue_training:
+                    break
+                callback.update_locals(dict(locals(), masks=segment.masks))
+                callback.on_rollout_end()
+                episode_stats.feed(segment.rewards, segment.dones)
+
+                learning_rate = schedule.value_steps(min(steps, total_timesteps))
+                reported = self._train(segment, learning_rate, writer)
+                if writer is not None:
+                    self._write_episode_rewards(writer, segment.rewards, segment.masks[:, :-1])
+                if self.verbose >= 1 and (steps // self.n_batch) % log_interval == 0:
+                    self._log(reported, episode_stats, fps=int(steps / (time.time() - t_start)))
+                callback.update_locals(dict(names_ops=list(reported), values_ops=list(reported.values())))
+
+                if buffer is not None:
+                    buffer.put(buffer.encode(segment.obs), *segment[1:])
+                    if buffer.has_atleast(self.replay_start):
+                        samples_number = self.np_random.poisson(self.replay_ratio)
+                        for _ in range(samples_number):
+                            self._train(buffer.sample(), learning_rate)
+                        callback.update_locals(dict(samples_number=samples_number))
+            callback.on_training_end()
+        return self
+
+    def _train(self, segment: Segment, learning_rate: float,
+               writer: Optional[tf.summary.FileWriter] = None) -> 'OrderedDict[str, np.ndarray]':
+        """Update parameters and averages with one segment; return losses and norms before the step, by name."""
+        feeds = self._feeds(segment, learning_rate)
+        reported = self._train_function(*feeds)
+        if writer is not None:
+            self._write_summary(writer, feeds)
+        return reported
+
+    def _feeds(self, segment: Segment, learning_rate: float) -> List[Any]:
+        """Return a segment, flattened, in the order of the training function's inputs."""
+        obs, actions, rewards, mus, dones, masks = [
+            array.reshape((-1,) + array.shape[2:]) for array in segment[:6]]
+        inputs = [obs, masks, segment.states] if self.policy.recurrent else [obs]
+        return [actions, rewards, dones, mus, learning_rate] + inputs + inputs
+
+    def _log(self, reported: Dict[str, np.ndarray], episode_stats: 'EpisodeStats', fps: int) -> None:
+        """Report one update."""
+        logger.logkv("total_timesteps", self.num_timesteps)
+        logger.logkv("fps", fps)
+        # the averages over the last episodes, whether or not a Monitor has seen them
+        logger.logkv("mean_episode_length", episode_stats.mean_length())
+        logger.logkv("mean_episode_reward", episode_stats.mean_reward())
+        for name, value in reported.items():
+            logger.logkv(name, float(value))
+        logger.dumpkvs()
+
+
+class Runner(SegmentRunner):
+    """Collects segments with the probabilities of all actions; parameters as for `SegmentRunner`."""
+
+    def _act(self) -> Dict[str, np.ndarray]:
+        mus = self.model.proba_step(self.obs, self.states, self.dones)
+        actions, _, self.states, _ = self.model.step(self.obs, self.states, self.dones)
+        return dict(actions=actions, mus=mus)
+
+    def _offer_locals(self, kept: Dict[str, np.ndarray], **step_locals) -> None:
+        super(Runner, self)._offer_locals(kept, enc_obs=self._arrays['obs'], **step_locals)
+
+    def _run(self) -> Optional[Segment]:
+        collected = self._collect()
+        if collected is None:
+            return None
+        by_env = {name: collected[name].swapaxes(0, 1) for name in ('actions', 'rewards', 'mus')}
+        obs = np.concatenate([collected['obs'], self.obs[None]]).swapaxes(0, 1)
+        masks = np.concatenate([collected['dones'], self.dones[None]]).swapaxes(0, 1)
+        return Segment(obs=obs, dones=masks[:, 1:], masks=masks, states=collected['states'], **by_env)
+
+
+class EpisodeStats(object):
+    """
+    Means over the last forty episodes.
+
+    :param n_steps: (int) number of steps of each environment at a time
+    :param n_envs: (int) number of environments
+    """
+
+    def __init__(self, n_steps: int, n_envs: int):
+        self.n_steps = n_steps
+        self.n_envs = n_envs
+        self.lengths = deque(maxlen=40)
+        self.rewards = deque(maxlen=40)
+        self._running_lengths = np.zeros(n_envs, int)
+        self._running_rewards = np.zeros(n_envs)
+
+    def feed(self, rewards: np.ndarray, masks: np.ndarray) -> None:
+        """
+        Take in the next n_steps of every environment.
+
+        :param rewards: (np.ndarray) rewards, shape (n_envs, n_steps) or flat
+        :param masks: (np.ndarray) whether the step ended its episode, same shape
+        """
+        rewards, masks = [np.reshape(array, (self.n_envs, self.n_steps)) for array in (rewards, masks)]
+        for step_rewards, ended in zip(rewards.T, masks.T.astype(bool)):
+            self._running_rewards += step_rewards
+            self._running_lengths += 1
+            if ended.any():
+                self.rewards.extend(self._running_rewards[ended])
+                self.lengths.extend(self._running_lengths[ended])
+                self._running_rewards[ended] = self._running_lengths[ended] = 0
+
+    def mean_length(self) -> float:
+        """
+        Return the mean length of the episodes.
+
+        :return: (float) number of steps, 0 if none has ended
+        """
+        return safe_mean(self.lengths) if self.lengths else 0
+
+    def mean_reward(self) -> float:
+        """
+        Return the mean reward of the episodes.
+
+        :return: (float) sum of the rewards of an episode, 0 if none has ended
+        """
+        return safe_mean(self.rewards) if self.rewards else 0

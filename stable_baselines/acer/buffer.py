@@ -1,0 +1,147 @@
+"""ACER's replay memory: whole segments, so that returns and recurrent states can be computed anew."""
+from typing import Any, Dict, NamedTuple, Optional
+
+import numpy as np
+
+from stable_baselines.common.vec_env import VecEnv, VecFrameStack
+
+Segment = NamedTuple('Segment', [
+    ('obs', np.ndarray),  # with the one after the last step, (n_envs, n_steps + 1) + observation shape
+    ('actions', np.ndarray),  # (n_envs, n_steps)
+    ('rewards', np.ndarray),  # (n_envs, n_steps)
+    ('mus', np.ndarray),  # probabilities of all actions under the policy that acted, (n_envs, n_steps, n_actions)
+    ('dones', np.ndarray),  # whether the step ended its episode, (n_envs, n_steps)
+    ('masks', np.ndarray),  # whether the observation begins an episode, (n_envs, n_steps + 1)
+    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, (n_envs,) + state shape
+])
+
+
+class Buffer(object):
+    """
+    A ring of segments, each of n_steps steps of every environment.
+
+    Of stacked frames (where the environment is a `VecFrameStack`) each is stored once.
+
+    :param env: (VecEnv) the environments
+    :param n_steps: (int) length of a segment
+    :param size: (int) number of steps of each environment to keep
+    :param np_random: (np.random or RandomState) where the samples are drawn from
+    """
+
+    def __init__(self, env: VecEnv, n_steps: int, size: int = 50000, np_random: Any = np.random):
+        if size < n_steps:
+            raise ValueError("the size of the buffer ({} steps) must be at least one segment of {} steps".format(
+                size, n_steps))
+        self.n_env = env.num_envs
+        self.n_steps = n_steps
+        self.size = size // n_steps
+        self.n_stack = env.n_stack if isinstance(env, VecFrameStack) else 1
+        self.np_random = np_random
+        self.next_idx = 0
+        self.num_in_buffer = 0
+        self._arrays = None  # type: Optional[Dict[str, np.ndarray]]
+
+    def has_atleast(self, frames: int) -> bool:
+        """
+        Tell whether the buffer holds enough steps.
+
+        :param frames: (int) number of steps of each environment; parts of a segment are not counted
+        :return: (bool) whether that many are stored
+        """
+        return self.num_in_buffer >= frames // self.n_steps
+
+    def can_sample(self) -> bool:
+        """
+        Tell whether there is anything to sample.
+
+        :return: (bool) whether at least one segment is stored
+        """
+        return self.num_in_buffer > 0
+
+    def encode(self, obs: np.ndarray) -> np.ndarray:
+        """
+        Drop the frames that occur more than once.
+
+        :param obs: (np.ndarray) observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
+        :return: (np.ndarray) frames, (n_envs, n_stack + n_steps, ..., n_channels); without stacking the observations
+        """
+        if self.n_stack == 1:
+            return obs
+        oldest = np.stack(np.split(obs[:, 0], self.n_stack, axis=-1), axis=1)
+        return np.concatenate([oldest, obs[:, 1:, ..., -oldest.shape[-1]:]], axis=1)
+
+    def decode(self, enc_obs: np.ndarray, masks: Optional[np.ndarray] = None) -> np.ndarray:
+        """
+        Stack frames again, the inverse of `encode`.
+
+        :param enc_obs: (np.ndarray) frames, as `encode` returns them
+        :param masks: (np.ndarray) whether an observation begins an episode, which what came before must not reach,
+            shape (n_envs, n_steps + 1); None means that none of them does
+        :return: (np.ndarray) observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
+        """
+        if self.n_stack == 1:
+            return enc_obs
+        n_obs = enc_obs.shape[1] - self.n_stack + 1
+        # of each observation the frames by age, the oldest first
+        obs = np.stack([enc_obs[:, first:first + n_obs] for first in range(self.n_stack)], axis=-2)
+        if masks is not None:
+            for env, start in zip(*np.nonzero(masks)):
+                for later in range(min(self.n_stack - 1, n_obs - start)):
+                    obs[env, start + later, ..., :self.n_stack - 1 - later, :] = 0
+        return obs.reshape(obs.shape[:-2] + (-1,))
+
+    def put(self, enc_obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, mus: np.ndarray, dones: np.ndarray,
+            masks: np.ndarray, states: Optional[np.ndarray] = None) -> None:
+        """
+        Store a segment, in the place of the oldest one if the buffer is full; see `Segment` for the shapes.
+
+        :param enc_obs: (np.ndarray) observations, as `encode` returns them
+        :param actions: (np.ndarray) actions
+        :param rewards: (np.ndarray) rewards
+        :param mus: (np.ndarray) probabilities of all actions under the policy that acted
+        :param dones: (np.ndarray) whether the step ended its episode
+        :param masks: (np.ndarray) whether the observation begins an episode
+        :param states: (np.ndarray) states of a recurrent policy before the first step
+        """
+        segment = dict(enc_obs=enc_obs, actions=actions, rewards=rewards, mus=mus, dones=dones, masks=masks)
+        if states is not None:
+            segment['states'] = states
+        if self._arrays is None:
+            self._arrays = {name: np.empty((self.size,) + values.shape, values.dtype)
+                            for name, values in segment.items()}
+        for name, values in segment.items():
+            self._arrays[name][self.next_idx] = values
+        self.next_idx = (self.next_idx + 1) % self.size
+        self.num_in_buffer = min(self.size, self.num_in_buffer + 1)
+
+    def take(self, arr: np.ndarray, idx: np.ndarray, envx: np.ndarray) -> np.ndarray:
+        """
+        Pick, for each environment, its part of one of the segments.
+
+        :param arr: (np.ndarray) stored segments, shape (size, n_envs, ...)
+        :param idx: (np.ndarray) index of a segment for each environment, shape (n_envs,)
+        :param envx: (np.ndarray) indices of the environments, shape (n_envs,)
+        :return: (np.ndarray) shape (n_envs, ...)
+        """
+        return arr[idx, envx]
+
+    def sample(self) -> Segment:
+        """
+        Draw a segment: for each environment, independently, one of those that it went through.
+
+        :return: (Segment) the segment
+        :raises ValueError: if nothing is stored
+        """
+        if not self.can_sample():
+            raise ValueError("the buffer is empty")
+        idx, envx = self.np_random.randint(0, self.num_in_buffer, self.n_env), np.arange(self.n_env)
+        taken = {name: self.take(arr, idx, envx) for name, arr in self._arrays.items()}
+        return Segment(obs=self.decode(taken.pop('enc_obs'), taken['masks']), **dict(dict(states=None), **taken))
+
+    def get(self):
+        """
+        Draw a segment, see `sample`.
+
+        :return: (tuple of np.ndarray) its obs, actions, rewards, mus, dones and masks
+        """
+        return tuple(self.sample()[:6])

@@ -1,0 +1,1 @@
+from stable_baselines.acktr.acktr import ACKTR  # noqa: F401

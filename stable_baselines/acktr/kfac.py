@@ -1,0 +1,340 @@
+"""Kronecker-Factored Approximate Curvature, https://arxiv.org/abs/1503.05671, with a trust region (ACKTR's step)."""
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.acktr.blocks import Block, find_blocks
+from stable_baselines.acktr.eigenbasis import Basis, decompose, solve
+from stable_baselines.acktr.factors import Factor, Sides, as_matrix, from_matrix, make_factors
+
+GradsAndVars = List[Tuple[Optional[tf.Tensor], tf.Variable]]
+
+# names of the reference
+KFAC_OPS = ['MatMul', 'Conv2D', 'BiasAdd']
+KFAC_DEBUG = False
+
+
+class KfacOptimizer(object):
+    r"""
+    Natural gradient descent with a factored Fisher matrix.
+
+    The operation that `minimize` returns does all of one call, in this order: gradients and statistics at the old
+    parameters; running averages of the statistics; their eigendecomposition, every `kfac_update` calls; the step.
+    For the first calls, until there is an eigendecomposition, the step is one of gradient descent with momentum (the
+    cold start), then
+
+    .. math:: U = (F + \epsilon I)^{-1} g, \quad \nu = \min(1, \sqrt{\delta / (\alpha^2 g^T U)}), \quad
+        v \leftarrow m v + \nu U, \quad \theta \leftarrow \theta - (1 - m) \alpha v
+
+    :param learning_rate: (float or tf.Tensor) alpha
+    :param momentum: (float) m, within [0, 1)
+    :param clip_kl: (float) delta: how far, measured by the Fisher matrix, a step may go
+    :param kfac_update: (int) number of calls between two eigendecompositions
+    :param stats_accum_iter: (int) with full_stats_init, how many calls accumulate the first statistics; the parameters
+        wait for them. Otherwise the cold start accumulates them
+    :param full_stats_init: (bool) whether to accumulate the first statistics after the cold start rather than during it
+    :param cold_iter: (int) number of calls of the cold start
+    :param cold_lr: (float or tf.Tensor) learning rate of the cold start; None means learning_rate
+    :param async_eigen_decomp: (bool) whether the eigendecomposition is an operation of its own, see `minimize`
+    :param async_stats: (bool) has no effect: statistics are always those of the same call
+    :param epsilon: (float) damping of the Fisher matrix; larger values are closer to gradient descent
+    :param stats_decay: (float) decay of the running averages; closer to 1 averages over more calls
+    :param blockdiag_bias: (bool) whether each bias has a block of its own; otherwise one added by `tf.nn.bias_add`
+        shares the block of its weight
+    :param channel_fac: (bool) has no effect
+    :param factored_damping: (bool) whether to damp both factors of a block instead of their product
+    :param approx_t2: (bool) whether to treat the positions of a convolution as one
+    :param use_float64: (bool) whether to decompose in double precision
+    :param weight_decay_dict: (dict) variable -> weight decay, which adds to its damping
+    :param max_grad_norm: (float) in the cold start gradients are clipped to this global norm; None does not clip
+    :param verbose: (int) 2 prints the variables that have no factors
+    """
+
+    def __init__(self, learning_rate: Union[float, tf.Tensor] = 0.01, momentum: float = 0.9, clip_kl: float = 0.01,
+                 kfac_update: int = 2, stats_accum_iter: int = 60, full_stats_init: bool = False, cold_iter: int = 100,
+                 cold_lr: Union[None, float, tf.Tensor] = None, async_eigen_decomp: bool = False,
+                 async_stats: bool = False, epsilon: float = 1e-2, stats_decay: float = 0.95,
+                 blockdiag_bias: bool = False, channel_fac: bool = False, factored_damping: bool = False,
+                 approx_t2: bool = False, use_float64: bool = False,
+                 weight_decay_dict: Optional[Dict[tf.Variable, float]] = None, max_grad_norm: Optional[float] = 0.5,
+                 verbose: int = 1):
+        for name, value, is_valid, accepted in (
+                ('momentum', momentum, 0 <= momentum < 1, "in [0, 1)"),
+                ('clip_kl', clip_kl, clip_kl > 0, "positive"),
+                ('kfac_update', kfac_update, kfac_update >= 1, "at least 1"),
+                ('stats_accum_iter', stats_accum_iter, stats_accum_iter >= 1, "at least 1"),
+                ('cold_iter', cold_iter, cold_iter >= 0, "at least 0"),
+                ('epsilon', epsilon, epsilon > 0, "positive"),
+                ('stats_decay', stats_decay, 0 <= stats_decay < 1, "in [0, 1)")):
+            if not is_valid:
+                raise ValueError("{} must be {}, got {!r}".format(name, accepted, value))
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.clip_kl = clip_kl
+        self.kfac_update = kfac_update
+        self.stats_accum_iter = stats_accum_iter
+        self.full_stats_init = full_stats_init
+        self.cold_iter = cold_iter
+        self.cold_lr = learning_rate if cold_lr is None else cold_lr
+        self.async_eigen_decomp = async_eigen_decomp
+        self.async_stats = async_stats
+        self.epsilon = epsilon
+        self.stats_decay = stats_decay
+        self.blockdiag_bias = blockdiag_bias
+        self.channel_fac = channel_fac
+        self.factored_damping = factored_damping
+        self.approx_t2 = approx_t2
+        self.use_float64 = use_float64
+        self.weight_decay = {var.name: decay for var, decay in (weight_decay_dict or {}).items()}
+        self.max_grad_norm = max_grad_norm
+        self.verbose = verbose
+        with tf.variable_scope('KFAC'):
+            self.global_step, self.factor_step = [
+                tf.Variable(0, trainable=False, use_resource=True, name=name)
+                for name in ('global_step', 'factor_step')]  # calls, and eigendecompositions
+            self.is_warm = tf.Variable(False, trainable=False, use_resource=True, name='is_warm')
+        self.sides = []  # type: List[Sides]
+        self.stats = []  # type: List[Factor]
+
+    def minimize(self, loss: tf.Tensor, loss_sampled: tf.Tensor,
+                 var_list: Optional[Sequence[tf.Variable]] = None) -> Tuple[tf.Operation, Optional[tf.Operation]]:
+        """
+        Build one call of the optimiser.
+
+        :param loss: (tf.Tensor) what to minimise
+        :param loss_sampled: (tf.Tensor) the mean over the samples of the negative log-likelihood of outputs drawn from
+            the model: its derivatives make the Fisher matrix
+        :param var_list: ([tf.Variable]) what to change; None means all trainable variables
+        :return: (tf.Operation, tf.Operation) the call; and with async_eigen_decomp the eigendecomposition, to be run
+            between two calls, in a thread of its own if wanted (nothing else changes what it reads). Otherwise None
+        """
+        grads = self.compute_gradients(loss, var_list)
+        stats_updates = self.compute_stats(loss_sampled, var_list)
+        with tf.control_dependencies(stats_updates + [grad for grad, _ in grads if grad is not None]):
+            stats_op = self.apply_stats(stats_updates)
+        with tf.control_dependencies([stats_op]):
+            return self.apply_gradients(grads)
+
+    # ---------------------------------------------------------------- gradients and statistics
+
+    @classmethod
+    def compute_gradients(cls, loss: tf.Tensor, var_list: Optional[Sequence[tf.Variable]] = None) -> GradsAndVars:
+        """
+        Compute gradients.
+
+        :param loss: (tf.Tensor) the scalar
+        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
+        :return: ([(tf.Tensor, tf.Variable)]) pairs; the gradient is None where the loss does not depend on the variable
+        """
+        variables = list(tf.trainable_variables() if var_list is None else var_list)
+        return list(zip(tf.gradients(loss, variables), variables))
+
+    def get_factors(self, gradients: Sequence[Optional[tf.Tensor]], varlist: Sequence[tf.Variable]) -> List[Block]:
+        """
+        Find the blocks of the Fisher matrix.
+
+        :param gradients: ([tf.Tensor]) gradients of the sampled loss; variables without one have no block
+        :param varlist: ([tf.Variable]) the variables
+        :return: ([Block]) the blocks
+        """
+        variables = [var for grad, var in zip(gradients, varlist) if grad is not None]
+        return find_blocks(tf.add_n([tf.reduce_sum(grad) for grad in gradients if grad is not None]), variables,
+                           joint_bias=not self.blockdiag_bias) if variables else []
+
+    def compute_stats(self, loss_sampled: tf.Tensor,
+                      var_list: Optional[Sequence[tf.Variable]] = None) -> List[tf.Tensor]:
+        """
+        Compute the statistics of one batch.
+
+        :param loss_sampled: (tf.Tensor) see `minimize`
+        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
+        :return: ([tf.Tensor]) the second moment for each factor, in the order of `stats`
+        """
+        variables = list(tf.trainable_variables() if var_list is None else var_list)
+        blocks = find_blocks(loss_sampled, variables, joint_bias=not self.blockdiag_bias)
+        self.sides = make_factors(blocks, loss_sampled, average_positions=self.approx_t2)
+        self.stats = self.get_stats(self.sides, variables)
+        return [factor.moment for factor in self.stats]
+
+    def get_stats(self, factors: Sequence[Sides], varlist: Sequence[tf.Variable]) -> List[Factor]:
+        """
+        List the factors, each once.
+
+        :param factors: ([Sides]) the factors of each block
+        :param varlist: ([tf.Variable]) the variables
+        :return: ([Factor]) the factors
+        """
+        if self.verbose > 1:
+            known = {var.name for sides in factors for var in sides.block.variables}
+            print("K-FAC has no factors for", [var.name for var in varlist if var.name not in known])
+        stats = []  # type: List[Factor]
+        for sides in factors:
+            stats += [factor for factor in sides[1:] if factor is not None and factor not in stats]
+        return stats
+
+    def apply_stats(self, stats_updates: Sequence[tf.Tensor]) -> tf.Operation:
+        """
+        Average the statistics: equal weights for the first calls, then a running average.
+
+        :param stats_updates: ([tf.Tensor]) what `compute_stats` returned
+        :return: (tf.Operation) the operation; it counts a call and, unless asynchronous, also decomposes
+        """
+        with tf.control_dependencies([self.global_step.assign_add(1)]):
+            n_stats, n_first = self._count_stats()
+            is_first = n_stats <= n_first
+            keep = tf.where(is_first, 1., self.stats_decay)
+            weight = tf.where(is_first, tf.cast(n_stats > 0, tf.float32) / n_first, 1. - self.stats_decay)
+            averages = [factor.average.assign(keep * factor.average.read_value() + weight * moment)
+                        for factor, moment in zip(self.stats, stats_updates)]
+        with tf.control_dependencies(averages):
+            return tf.no_op() if self.async_eigen_decomp else self._decompose_if_due()
+
+    def _count_stats(self) -> Tuple[tf.Tensor, int]:
+        """Return the number of batches that the statistics have seen, and of how many the first ones consist."""
+        if self.full_stats_init:
+            return self.global_step.read_value() - self.cold_iter, self.stats_accum_iter
+        return self.global_step.read_value(), max(self.cold_iter, 1)
+
+    def compute_and_apply_stats(self, loss_sampled: tf.Tensor,
+                                var_list: Optional[Sequence[tf.Variable]] = None) -> tf.Operation:
+        """
+        Compute and average the statistics.
+
+        :param loss_sampled: (tf.Tensor) see `minimize`
+        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
+        :return: (tf.Operation) the operation
+        """
+        stats_updates = self.compute_stats(loss_sampled, var_list)
+        with tf.control_dependencies(stats_updates):
+            return self.apply_stats(stats_updates)
+
+    # ---------------------------------------------------------------- eigendecompositions
+
+    def get_stats_eigen(self, stats: Optional[Sequence[Factor]] = None) -> List[Basis]:
+        """
+        Return where the eigendecompositions are kept.
+
+        :param stats: ([Factor]) the factors; None means all
+        :return: ([(tf.Variable, tf.Variable)]) eigenvalues and eigenvectors of each factor
+        """
+        return [(factor.eigenvalues, factor.eigenvectors) for factor in (self.stats if stats is None else stats)]
+
+    def compute_stats_eigen(self) -> List[Basis]:
+        """
+        Decompose the averages.
+
+        :return: ([(tf.Tensor, tf.Tensor)]) eigenvalues and eigenvectors of each factor
+        """
+        return [decompose(factor.average.read_value(), factor.average, self.use_float64, KFAC_DEBUG)
+                for factor in self.stats]
+
+    def apply_stats_eigen(self, eigen_list: Sequence[Basis]) -> tf.Operation:
+        """
+        Keep eigendecompositions for the following steps.
+
+        :param eigen_list: ([(tf.Tensor, tf.Tensor)]) what `compute_stats_eigen` returned
+        :return: (tf.Operation) the operation
+        """
+        assigns = [variable.assign(value) for variables, basis in zip(self.get_stats_eigen(), eigen_list)
+                   for variable, value in zip(variables, basis)]
+        return tf.group(self.factor_step.assign_add(1), *assigns)
+
+    def _decompose_if_due(self) -> tf.Operation:
+        """Decompose when the first statistics are complete, then every kfac_update calls."""
+        n_stats, n_first = self._count_stats()
+        is_due = tf.logical_and(n_stats >= n_first, tf.equal(n_stats % self.kfac_update, 0))
+        decomposed = tf.cond(is_due, lambda: _then_true(self.apply_stats_eigen(self.compute_stats_eigen())),
+                             lambda: tf.constant(False))
+        return decomposed.op
+
+    # ---------------------------------------------------------------- the step
+
+    def get_kfac_precond_updates(self, gradlist: Sequence[tf.Tensor],
+                                 varlist: Sequence[tf.Variable]) -> List[tf.Tensor]:
+        """
+        Compute natural gradients, rescaled to the trust region.
+
+        :param gradlist: ([tf.Tensor]) gradients
+        :param varlist: ([tf.Variable]) their variables; those without factors keep their gradients
+        :return: ([tf.Tensor]) the directions, in the same order
+        """
+        gradients = {var.name: grad for grad, var in zip(gradlist, varlist)}
+        natural = dict(gradients)
+        for sides in self.sides:
+            names = [var.name for var in sides.block.variables]
+            if not set(names) <= set(gradients):
+                continue
+            input_basis, output_basis = [None if factor is None else (
+                factor.eigenvalues.read_value(), factor.eigenvectors.read_value()) for factor in sides[1:]]
+            solved = solve(as_matrix([gradients[name] for name in names], sides), input_basis, output_basis,
+                           self.epsilon + self.weight_decay.get(names[0], 0.), self.factored_damping)
+            natural.update(zip(names, from_matrix(solved, sides)))
+
+        directions = [natural[var.name] for var in varlist]
+        # the squared length of the step, measured by the Fisher matrix: U^T F U with F U = g
+        length = tf.square(self.learning_rate) * tf.add_n(
+            [tf.reduce_sum(direction * grad) for direction, grad in zip(directions, gradlist)])
+        scale = tf.minimum(1., tf.sqrt(self.clip_kl / length))
+        return [scale * direction for direction in directions]
+
+    def apply_gradients_kfac(self, grads: GradsAndVars) -> Tuple[tf.Operation, Optional[tf.Operation]]:
+        """
+        Build the step along the natural gradient, whatever the number of calls.
+
+        :param grads: ([(tf.Tensor, tf.Variable)]) gradients and variables
+        :return: (tf.Operation, tf.Operation) as `minimize`
+        """
+        gradients, variables = _with_gradient(grads)
+        directions = self.get_kfac_precond_updates(gradients, variables)
+        optimizer = tf.train.MomentumOptimizer(self.learning_rate * (1. - self.momentum), self.momentum)
+        return optimizer.apply_gradients(list(zip(directions, variables))), self._separate_decomposition()
+
+    def apply_gradients(self, grads: GradsAndVars) -> Tuple[tf.Operation, Optional[tf.Operation]]:
+        """
+        Build the step: along the clipped gradient in the cold start, then along the natural gradient.
+
+        :param grads: ([(tf.Tensor, tf.Variable)]) gradients and variables
+        :return: (tf.Operation, tf.Operation) as `minimize`
+        """
+        gradients, variables = _with_gradient(grads)
+        is_warm = self.factor_step.read_value() > 0
+        directions = tf.cond(is_warm, lambda: self.get_kfac_precond_updates(gradients, variables),
+                             lambda: _clipped(gradients, self.max_grad_norm))
+        directions = directions if isinstance(directions, (list, tuple)) else [directions]  # of a single variable
+
+        cold_lr = self.cold_lr * tf.ones([])
+        if self.full_stats_init:
+            cold_lr *= tf.cast(self.global_step.read_value() <= self.cold_iter, tf.float32)
+        learning_rate = tf.where(is_warm, self.learning_rate * (1. - self.momentum), cold_lr)
+        # the velocity of the cold start ends with it
+        momentum = self.momentum * tf.cast(tf.equal(is_warm, self.is_warm.read_value()), tf.float32)
+        optimizer = tf.train.MomentumOptimizer(learning_rate, momentum)
+        step_op = optimizer.apply_gradients(list(zip(directions, variables)))
+        with tf.control_dependencies([momentum]):
+            return tf.group(step_op, self.is_warm.assign(is_warm)), self._separate_decomposition()
+
+    def _separate_decomposition(self) -> Optional[tf.Operation]:
+        """Return the eigendecomposition as an operation that waits for nothing, if it is to be one."""
+        if not self.async_eigen_decomp:
+            return None
+        with tf.control_dependencies(None):
+            return self._decompose_if_due()
+
+
+def _with_gradient(grads: GradsAndVars) -> Tuple[List[tf.Tensor], List[tf.Variable]]:
+    """Leave out the variables without a gradient."""
+    pairs = [(tf.convert_to_tensor(grad), var) for grad, var in grads if grad is not None]
+    return [grad for grad, _ in pairs], [var for _, var in pairs]
+
+
+def _clipped(gradients: List[tf.Tensor], max_grad_norm: Optional[float]) -> List[tf.Tensor]:
+    """Clip gradients to a global norm, or return copies."""
+    if max_grad_norm is None:
+        return [tf.identity(grad) for grad in gradients]
+    return tf.clip_by_global_norm(gradients, max_grad_norm)[0]
+
+
+def _then_true(op: Any) -> tf.Tensor:
+    """Return a tensor that is there when an operation is done: a branch of `tf.cond` must give one."""
+    with tf.control_dependencies([op]):
+        return tf.constant(True)

@@ -1,0 +1,348 @@
+"""The usual preprocessing of Atari games: Mnih et al. 2015, https://www.nature.com/articles/nature14236"""
+import re
+from collections import deque
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from stable_baselines.common.gym_compat import ObservationWrapper, RewardWrapper, Wrapper, make, spaces
+
+__all__ = ['ClipRewardEnv', 'EpisodicLifeEnv', 'FireResetEnv', 'FrameStack', 'LazyFrames', 'MaxAndSkipEnv',
+           'NoopResetEnv', 'ScaledFloatFrame', 'WarpFrame', 'make_atari', 'wrap_deepmind']
+
+Step = Tuple[Any, float, bool, Dict[str, Any]]
+
+NOOP, FIRE = 0, 1  # where these two stand among the actions of a game that has them
+
+
+def _action_meanings(env: Any) -> List[str]:
+    """Return the names of a game's actions, in the order of their numbers."""
+    return env.unwrapped.get_action_meanings()
+
+
+class NoopResetEnv(Wrapper):
+    """
+    Start each episode with a random number of steps that do nothing.
+
+    :param env: (Env) an Atari game
+    :param noop_max: (int) the largest number of these steps, the smallest is 1
+    :raises ValueError: if action 0 of the game is not NOOP, or noop_max is less than 1
+    """
+
+    def __init__(self, env: Any, noop_max: int = 30):
+        super().__init__(env)
+        if noop_max < 1:
+            raise ValueError(f"noop_max={noop_max!r}: accepted is an int of at least 1")
+        if _action_meanings(self)[NOOP] != 'NOOP':
+            raise ValueError(f"env={self.env}: action 0 must be NOOP, its actions are {_action_meanings(self)}")
+        self.noop_max = noop_max
+        self.override_num_noops = None  # type: Optional[int]
+        self.noop_action = NOOP
+
+    def reset(self, **kwargs) -> np.ndarray:
+        """
+        Start an episode and do nothing for ``override_num_noops`` steps, or if that is None for a random number.
+
+        :return: (np.ndarray) the observation after them
+        """
+        obs = self.env.reset(**kwargs)
+        for _ in range(self._n_noops()):
+            obs, _, done, _ = self.env.step(self.noop_action)
+            if done:
+                obs = self.env.reset(**kwargs)
+        return obs
+
+    def _n_noops(self) -> int:
+        """Return how many steps to do nothing for."""
+        if self.override_num_noops is not None:
+            return self.override_num_noops
+        generator = self.unwrapped.np_random
+        # the RandomState of the old gym has one name for it, the Generator of the newer libraries the other
+        integers = generator.integers if hasattr(generator, 'integers') else generator.randint
+        return int(integers(1, self.noop_max + 1))
+
+
+class FireResetEnv(Wrapper):
+    """
+    Start each episode with FIRE, for games that stand still until then.
+
+    :param env: (Env) an Atari game
+    :raises ValueError: if action 1 of the game is not FIRE, or it has less than three actions
+    """
+
+    def __init__(self, env: Any):
+        super().__init__(env)
+        meanings = _action_meanings(self)
+        if len(meanings) < 3 or meanings[FIRE] != 'FIRE':
+            raise ValueError(f"env={self.env}: it must have three or more actions and action 1 must be FIRE, "
+                             f"its actions are {meanings}")
+
+    def reset(self, **kwargs) -> np.ndarray:
+        """
+        Start an episode and take actions 1 (FIRE) and 2.
+
+        :return: (np.ndarray) the observation after them
+        """
+        self.env.reset(**kwargs)
+        for action in (FIRE, 2):
+            obs, _, done, _ = self.env.step(action)
+            if done:
+                obs = self.env.reset(**kwargs)
+        return obs
+
+
+class EpisodicLifeEnv(Wrapper):
+    """
+    End the episode with each life lost; only reset the game itself when it is over.
+
+    Then the value of a state knows what a life is worth, and the agent still meets the whole game.
+
+    :param env: (Env) an Atari game
+    """
+
+    def __init__(self, env: Any):
+        super().__init__(env)
+        self.lives = 0
+        self.was_real_done = True
+
+    def step(self, action: int) -> Step:
+        """
+        Take one step.
+
+        :param action: (int) the action
+        :return: (tuple) observation, reward, done, info; done also when a life was lost
+        """
+        obs, reward, done, info = self.env.step(action)
+        self.was_real_done = done
+        lives = self._count_lives()
+        # not at 0 lives: some games (Qbert) stay there for some frames before they are over
+        if 0 < lives < self.lives:
+            done = True
+        self.lives = lives
+        return obs, reward, done, info
+
+    def reset(self, **kwargs) -> np.ndarray:
+        """
+        Start the next life, with a step that does nothing, or a new game if this one is over.
+
+        :return: (np.ndarray) the first observation
+        """
+        if not self.was_real_done:
+            obs, _, self.was_real_done, _ = self.env.step(NOOP)
+        if self.was_real_done:
+            obs = self.env.reset(**kwargs)
+        self.lives = self._count_lives()
+        return obs
+
+    def _count_lives(self) -> int:
+        """Return how many lives are left."""
+        return self.unwrapped.ale.lives()
+
+
+class MaxAndSkipEnv(Wrapper):
+    """
+    Repeat each action, and show the brighter of the last two frames in each pixel, against flickering sprites.
+
+    :param env: (Env) an Atari game
+    :param skip: (int) how many steps of the game one step is
+    :raises ValueError: if skip is less than 1
+    """
+
+    def __init__(self, env: Any, skip: int = 4):
+        super().__init__(env)
+        if skip < 1:
+            raise ValueError(f"skip={skip!r}: accepted is an int of at least 1")
+        self._obs_buffer = np.zeros((2,) + self.observation_space.shape, dtype=self.observation_space.dtype)
+        self._skip = skip
+
+    def step(self, action: int) -> Step:
+        """
+        Repeat an action, until the episode ends at most.
+
+        :param action: (int) the action
+        :return: (tuple) maximum of the last two observations, sum of the rewards, done, last info
+        """
+        total_reward = 0.0
+        for index in range(self._skip):
+            obs, reward, done, info = self.env.step(action)
+            # as Stable Baselines 2.10: only these two steps are shown, so an episode that ends before them ends with
+            # what an earlier step left here
+            if index >= self._skip - 2:
+                self._obs_buffer[index - self._skip] = obs
+            total_reward += reward
+            if done:
+                break
+        return np.maximum(*self._obs_buffer), total_reward, done, info
+
+
+class ClipRewardEnv(RewardWrapper):
+    """Reduce each reward to its sign, so that the same learning rate fits all games."""
+
+    def reward(self, reward: float) -> float:
+        """
+        Reduce a reward to its sign.
+
+        :param reward: (float) the reward
+        :return: (float) -1, 0 or 1
+        """
+        return np.sign(reward)
+
+
+class WarpFrame(ObservationWrapper):
+    """
+    Show the frames in shades of gray, scaled to 84 x 84.
+
+    :param env: (Env) an environment with observations of shape (height, width, 3), uint8
+    """
+
+    def __init__(self, env: Any):
+        super().__init__(env)
+        self.width = 84
+        self.height = 84
+        self.observation_space = spaces.Box(low=0, high=255, shape=(self.height, self.width, 1), dtype=np.uint8)
+
+    def observation(self, frame: np.ndarray) -> np.ndarray:
+        """
+        Convert a frame.
+
+        :param frame: (np.ndarray) shape (height, width, 3), RGB, uint8
+        :return: (np.ndarray) shape (84, 84, 1), uint8
+        """
+        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        return cv2.resize(gray, (self.width, self.height), interpolation=cv2.INTER_AREA)[:, :, None]
+
+
+class ScaledFloatFrame(ObservationWrapper):
+    """
+    Scale observations from 0 ... 255 to 0 ... 1; the policies do that themselves.
+
+    :param env: (Env) an environment with images as observations
+    """
+
+    def __init__(self, env: Any):
+        super().__init__(env)
+        self.observation_space = spaces.Box(low=0, high=1.0, shape=self.observation_space.shape, dtype=np.float32)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        """
+        Scale an observation.
+
+        :param observation: (np.ndarray or LazyFrames) numbers from 0 to 255
+        :return: (np.ndarray) float32, same shape
+        """
+        return np.asarray(observation).astype(np.float32) / 255.0
+
+
+class FrameStack(Wrapper):
+    """
+    Show the last frames as one, stacked along their last axis, the newest last.
+
+    :param env: (Env) an environment with images as observations
+    :param n_frames: (int) how many frames
+    :raises ValueError: if n_frames is less than 1
+    """
+
+    def __init__(self, env: Any, n_frames: int):
+        super().__init__(env)
+        if n_frames < 1:
+            raise ValueError(f"n_frames={n_frames!r}: accepted is an int of at least 1")
+        self.n_frames = n_frames
+        self.frames = deque([], maxlen=n_frames)
+        space = self.observation_space
+        self.observation_space = spaces.Box(low=np.concatenate([space.low] * n_frames, axis=-1),
+                                            high=np.concatenate([space.high] * n_frames, axis=-1), dtype=space.dtype)
+
+    def reset(self, **kwargs) -> 'LazyFrames':
+        """
+        Start an episode.
+
+        :return: (LazyFrames) the first frame, ``n_frames`` times
+        """
+        self.frames.extend([self.env.reset(**kwargs)] * self.n_frames)
+        return LazyFrames(list(self.frames))
+
+    def step(self, action: int) -> Step:
+        """
+        Take one step.
+
+        :param action: (int) the action
+        :return: (tuple) the last frames as LazyFrames, reward, done, info
+        """
+        obs, reward, done, info = self.env.step(action)
+        self.frames.append(obs)
+        return LazyFrames(list(self.frames)), reward, done, info
+
+
+class LazyFrames:
+    """
+    Stack frames only when they are looked at, as an array: until then stacks share the frames that they have in common.
+
+    A replay buffer that keeps these takes a fraction of the memory.
+
+    :param frames: ([np.ndarray]) the frames, oldest first, stacked along their last axis
+    """
+
+    def __init__(self, frames: Sequence[np.ndarray]):
+        self._frames = frames  # type: Optional[Sequence[np.ndarray]]
+        self._out = None  # type: Optional[np.ndarray]
+
+    def _force(self) -> np.ndarray:
+        """Stack the frames, once."""
+        if self._out is None:
+            self._out = np.concatenate(self._frames, axis=-1)
+            self._frames = None
+        return self._out
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+        out = self._force()
+        return np.array(out, dtype=dtype) if copy else out if dtype is None else out.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return len(self._force())
+
+    def __getitem__(self, i: Any) -> np.ndarray:
+        return self._force()[i]
+
+
+def make_atari(env_id: str) -> Wrapper:
+    """
+    Make an Atari game, with 1 to 30 steps of nothing at the start and each action repeated 4 times.
+
+    :param env_id: (str) the id of the game's variant that shows every frame, such as 'BreakoutNoFrameskip-v4'
+    :return: (Wrapper) the game; its frames are those of the screen, see `wrap_deepmind`
+    :raises ValueError: if it is another variant (which would skip frames twice), or not known
+    """
+    if 'NoFrameskip' not in env_id:
+        game = re.match(r'(?:ALE/)?(\w+?)(?:Deterministic)?-v\d+$', env_id)
+        example = game.group(1) if game else 'Breakout'
+        raise ValueError(f"env_id={env_id!r}: accepted is the variant of a game that shows every frame, "
+                         f"as '{example}NoFrameskip-v4'")
+    return MaxAndSkipEnv(NoopResetEnv(make(env_id), noop_max=30), skip=4)
+
+
+def wrap_deepmind(env: Any, episode_life: bool = True, clip_rewards: bool = True, frame_stack: bool = False,
+                  scale: bool = False) -> Wrapper:
+    """
+    Wrap an Atari game for learning: small gray frames, and FIRE at the start of games that wait for it.
+
+    :param env: (Env) the game, from `make_atari`
+    :param episode_life: (bool) whether an episode ends with each life, see `EpisodicLifeEnv`
+    :param clip_rewards: (bool) whether rewards are reduced to their sign
+    :param frame_stack: (bool) whether the last four frames are stacked, see `FrameStack`; for many environments
+        `VecFrameStack` is the faster way
+    :param scale: (bool) whether observations are scaled to 0 ... 1, which the policies do themselves
+    :return: (Wrapper) the wrapped game
+    """
+    if episode_life:
+        env = EpisodicLifeEnv(env)
+    if 'FIRE' in _action_meanings(env):
+        env = FireResetEnv(env)
+    env = WarpFrame(env)
+    if scale:
+        env = ScaledFloatFrame(env)
+    if clip_rewards:
+        env = ClipRewardEnv(env)
+    if frame_stack:
+        env = FrameStack(env, 4)
+    return env

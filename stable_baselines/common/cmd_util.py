@@ -1,0 +1,218 @@
+"""Environments ready for training, and command lines, for the programs ``run_atari``, ``run_mujoco`` and their like."""
+import argparse
+import os
+from typing import Any, Callable, Dict, Optional, Type, Union
+
+import numpy as np
+
+from stable_baselines import logger
+from stable_baselines.bench import Monitor
+from stable_baselines.common.atari_wrappers import make_atari, wrap_deepmind
+from stable_baselines.common.gym_compat import ObservationWrapper, convert_env, is_env, make, spaces
+from stable_baselines.common.misc_util import mpi_rank_or_zero, set_global_seeds
+from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+__all__ = ['arg_parser', 'atari_arg_parser', 'make_atari_env', 'make_mujoco_env', 'make_robotics_env', 'make_vec_env',
+           'mujoco_arg_parser', 'robotics_arg_parser']
+
+# The same task has another version in each library: gymnasium can not make the first one.
+MUJOCO_ENV = 'Reacher-v5' if spaces.__name__ == 'gymnasium.spaces' else 'Reacher-v2'
+
+
+def _monitor_file(folder: Optional[str], rank: int) -> Optional[str]:
+    """Return where the monitor of the environment with this rank writes, None (nowhere) if there is no folder."""
+    return None if folder is None else os.path.join(folder, str(rank))
+
+
+def make_vec_env(env_id: Union[str, Type, Callable[..., Any]], n_envs: int = 1, seed: Optional[int] = None,
+                 start_index: int = 0, monitor_dir: Optional[str] = None,
+                 wrapper_class: Optional[Callable[[Any], Any]] = None, env_kwargs: Optional[Dict[str, Any]] = None,
+                 vec_env_cls: Optional[Type[VecEnv]] = None,
+                 vec_env_kwargs: Optional[Dict[str, Any]] = None) -> VecEnv:
+    """
+    Make several environments of one kind, each with a monitor, and vectorise them.
+
+    :param env_id: (str or Type[Env]) the environment's id or class
+    :param n_envs: (int) how many, at least 1
+    :param seed: (int) seed of the first one, the others count up from it; None leaves them random
+    :param start_index: (int) number of the first one, added to the seed and used as the name of the monitor's file
+    :param monitor_dir: (str) folder for the monitors' files, made if needed; None writes no files
+    :param wrapper_class: (callable) what else to wrap around each environment, outside of the monitor
+    :param env_kwargs: (dict) arguments of the environment
+    :param vec_env_cls: (Type[VecEnv]) DummyVecEnv (the default), SubprocVecEnv, ...
+    :param vec_env_kwargs: (dict) further arguments of that class
+    :return: (VecEnv) the environments
+    :raises TypeError: if env_id is an environment, or nothing that makes one
+    :raises ValueError: if there would be no environment, or no library knows the id
+    """
+    if not (isinstance(env_id, str) or callable(env_id)) or is_env(env_id):
+        raise TypeError(f"env_id={env_id!r}: accepted is an id, or a class or function that makes the environment")
+    if n_envs < 1:
+        raise ValueError(f"n_envs={n_envs!r}: accepted is an int of at least 1")
+    if monitor_dir is not None:
+        os.makedirs(monitor_dir, exist_ok=True)
+
+    def make_env(rank: int) -> Callable[[], Any]:
+        def build() -> Any:
+            env = (make(env_id, **env_kwargs or {}) if isinstance(env_id, str)
+                   else convert_env(env_id(**env_kwargs or {})))
+            if seed is not None:
+                env.seed(seed + rank)
+                env.action_space.seed(seed + rank)
+            env = Monitor(env, _monitor_file(monitor_dir, rank))
+            return env if wrapper_class is None else wrapper_class(env)
+        return build
+
+    env_fns = [make_env(start_index + index) for index in range(n_envs)]
+    return (vec_env_cls or DummyVecEnv)(env_fns, **vec_env_kwargs or {})
+
+
+def make_atari_env(env_id: str, num_env: int, seed: Optional[int], wrapper_kwargs: Optional[Dict[str, Any]] = None,
+                   start_index: int = 0, allow_early_resets: bool = True, start_method: Optional[str] = None,
+                   use_subprocess: bool = False) -> VecEnv:
+    """
+    Make several environments of one Atari game with the usual preprocessing, and vectorise them.
+
+    Monitors record the whole games and their true scores, into the logger's folder if there is one. This also seeds
+    the global generators.
+
+    :param env_id: (str) the game's id, such as 'BreakoutNoFrameskip-v4'
+    :param num_env: (int) how many, at least 1
+    :param seed: (int) seed of the first one, the others count up from it; None leaves them random
+    :param wrapper_kwargs: (dict) arguments of `wrap_deepmind`
+    :param start_index: (int) number of the first one, added to the seed and used as the name of the monitor's file
+    :param allow_early_resets: (bool) whether a game may be reset before it is over
+    :param start_method: (str) how processes are started, see SubprocVecEnv
+    :param use_subprocess: (bool) whether each of several environments gets a process
+    :return: (VecEnv) the environments
+    :raises ValueError: if there would be no environment, or `make_atari` does not accept the id
+    """
+    if num_env < 1:
+        raise ValueError(f"num_env={num_env!r}: accepted is an int of at least 1")
+    folder = logger.get_dir()  # asked for here, because a process of its own would not know
+
+    def make_env(rank: int) -> Callable[[], Any]:
+        def build() -> Any:
+            env = make_atari(env_id)
+            if seed is not None:
+                env.seed(seed + rank)
+            env = Monitor(env, _monitor_file(folder, rank), allow_early_resets=allow_early_resets)
+            return wrap_deepmind(env, **wrapper_kwargs or {})
+        return build
+
+    if seed is not None:
+        set_global_seeds(seed)
+    env_fns = [make_env(start_index + index) for index in range(num_env)]
+    if num_env == 1 or not use_subprocess:
+        return DummyVecEnv(env_fns)
+    return SubprocVecEnv(env_fns, start_method=start_method)
+
+
+def make_mujoco_env(env_id: str, seed: int, allow_early_resets: bool = True) -> Monitor:
+    """
+    Make an environment, MuJoCo's or another, with a monitor that writes into the logger's folder.
+
+    This also seeds the global generators. Each MPI process has a seed and a file of its own.
+
+    :param env_id: (str) the environment's id
+    :param seed: (int) the seed
+    :param allow_early_resets: (bool) whether an episode may be reset before it is over
+    :return: (Monitor) the environment
+    """
+    rank = mpi_rank_or_zero()
+    seed += 10000 * rank
+    set_global_seeds(seed)
+    env = Monitor(make(env_id), _monitor_file(logger.get_dir(), rank), allow_early_resets=allow_early_resets)
+    env.seed(seed)
+    return env
+
+
+class _FlattenGoal(ObservationWrapper):
+    """
+    Show the desired goal and the observation of an environment with goals as one vector.
+
+    :param env: (Env) the environment, with a Dict of Boxes as observation space
+    """
+    KEYS = ('desired_goal', 'observation')
+
+    def __init__(self, env: Any):
+        super().__init__(env)
+        parts = self.observation_space.spaces
+        self.observation_space = spaces.Box(low=self.observation({key: parts[key].low for key in self.KEYS}),
+                                            high=self.observation({key: parts[key].high for key in self.KEYS}),
+                                            dtype=np.float32)
+
+    def observation(self, observation: Dict[str, np.ndarray]) -> np.ndarray:
+        """
+        Join the parts of an observation.
+
+        :param observation: (dict) its parts
+        :return: (np.ndarray) shape (n,), float32
+        """
+        return np.concatenate([np.ravel(observation[key]) for key in self.KEYS]).astype(np.float32)
+
+
+def make_robotics_env(env_id: str, seed: int, rank: int = 0, allow_early_resets: bool = True) -> Monitor:
+    """
+    Make an environment with goals, its observation a vector, with a monitor that writes into the logger's folder.
+
+    The vector is the desired goal, then the observation. This also seeds the global generators.
+
+    :param env_id: (str) the environment's id
+    :param seed: (int) the seed
+    :param rank: (int) number of the environment, the name of the monitor's file
+    :param allow_early_resets: (bool) whether an episode may be reset before it is over
+    :return: (Monitor) the environment
+    """
+    set_global_seeds(seed)
+    env = Monitor(_FlattenGoal(make(env_id)), _monitor_file(logger.get_dir(), rank),
+                  info_keywords=('is_success',), allow_early_resets=allow_early_resets)
+    env.seed(seed)
+    return env
+
+
+def arg_parser() -> argparse.ArgumentParser:
+    """
+    Create a parser without arguments whose help shows the defaults.
+
+    :return: (ArgumentParser)
+    """
+    return argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+
+def _run_parser(env_id: str, num_timesteps: int) -> argparse.ArgumentParser:
+    """Create a parser for --env, --seed and --num-timesteps with these defaults."""
+    parser = arg_parser()
+    parser.add_argument('--env', help='environment ID', type=str, default=env_id)
+    parser.add_argument('--seed', help='RNG seed', type=int, default=0)
+    parser.add_argument('--num-timesteps', type=int, default=num_timesteps)
+    return parser
+
+
+def atari_arg_parser() -> argparse.ArgumentParser:
+    """
+    Create the parser of ``run_atari``.
+
+    :return: (ArgumentParser) for --env, --seed and --num-timesteps
+    """
+    return _run_parser('BreakoutNoFrameskip-v4', int(1e7))
+
+
+def mujoco_arg_parser() -> argparse.ArgumentParser:
+    """
+    Create the parser of ``run_mujoco``.
+
+    :return: (ArgumentParser) for --env, --seed, --num-timesteps and --play
+    """
+    parser = _run_parser(MUJOCO_ENV, int(1e6))
+    parser.add_argument('--play', default=False, action='store_true')
+    return parser
+
+
+def robotics_arg_parser() -> argparse.ArgumentParser:
+    """
+    Create the parser of ``run_robotics``.
+
+    :return: (ArgumentParser) for --env, --seed and --num-timesteps
+    """
+    return _run_parser('FetchReach-v0', int(1e6))

@@ -1,0 +1,191 @@
+"""A check of a user's environment, before an algorithm stumbles over it."""
+import warnings
+from typing import Any, Iterator, Optional
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import convert_env, convert_space, is_env, spaces
+from stable_baselines.common.vec_env import DummyVecEnv, VecCheckNan
+
+__all__ = ['InvalidEnvError', 'check_env']
+
+GOAL_KEYS = {'observation', 'achieved_goal', 'desired_goal'}
+NAN_CHECK_STEPS = 10
+SMALLEST_IMAGE = 36  # pixels; of a smaller one the default CNN's last convolution would leave nothing
+
+
+class InvalidEnvError(AssertionError, ValueError):
+    """What `check_env` raises. As Stable Baselines 2.10: an AssertionError."""
+
+
+def check_env(env: Any, warn: bool = True, skip_render_check: bool = True) -> None:
+    """
+    Check that an environment keeps to the interface of gym or gymnasium.
+
+    :param env: (Env) the environment, of gym 0.17 to 0.26 or gymnasium; it is reset, and stepped a few times
+    :param warn: (bool) whether to warn about what is allowed, but does not go well with the algorithms
+    :param skip_render_check: (bool) whether to leave out rendering, in each mode that the environment names; it is
+        closed afterwards
+    :raises InvalidEnvError: if it does not, with the reason
+    """
+    _require(is_env(env), "Your environment must inherit from the gym.Env class (of gym or gymnasium), "
+                          "it is a {}".format(type(env).__name__))
+    _check_spaces(env)
+    classic_env = convert_env(env)
+    if warn:
+        for advice in _space_advice(classic_env):
+            warnings.warn(advice, UserWarning, stacklevel=2)
+    _check_reset_and_step(env, classic_env)
+    _check_nan(classic_env)
+    if not skip_render_check:
+        if warn and not classic_env.metadata.get('render.modes'):
+            warnings.warn("No render modes was declared in the environment (env.metadata['render.modes'] is None or "
+                          "not defined), you may have trouble when calling `.render()`", UserWarning, stacklevel=2)
+        _check_render(classic_env)
+
+
+def _require(condition: bool, message: str) -> None:
+    """Raise an InvalidEnvError with this message unless the condition holds."""
+    if not condition:
+        raise InvalidEnvError(message)
+
+
+def _check_spaces(env: Any) -> None:
+    """Check that both spaces exist and that the library can use them."""
+    for kind in ('observation', 'action'):
+        try:
+            convert_space(getattr(env, kind + '_space', None))
+        except ValueError as error:
+            raise InvalidEnvError("The {} space must inherit from gym.spaces: {}".format(kind, error)) from error
+
+
+def _is_goal_env(env: Any) -> bool:
+    """Tell whether an environment has goals, as HER needs them."""
+    space = env.observation_space
+    return isinstance(space, spaces.Dict) and set(space.spaces) == GOAL_KEYS and hasattr(env, 'compute_reward')
+
+
+def _space_advice(env: Any) -> Iterator[str]:
+    """Yield what about the spaces of an environment does not go well with the algorithms."""
+    space = env.observation_space
+    if isinstance(space, spaces.Box):
+        yield from _box_advice(space)
+    elif isinstance(space, spaces.Dict) and not _is_goal_env(env):
+        yield ("The observation space is a Dict but the environment is not a gym.GoalEnv, this is not supported: you "
+               "will need to flatten the observation and maybe use a custom policy.")
+    elif isinstance(space, spaces.Tuple):
+        yield ("The observation space is a Tuple, this is not supported: you will need to flatten the observation and "
+               "maybe use a custom policy.")
+    space = env.action_space
+    if isinstance(space, spaces.Box) and (np.any(space.low != -space.high) or np.any(np.abs(space.high) > 1)):
+        yield "We recommend you to use a symmetric and normalized Box action space (range=[-1, 1])"
+
+
+def _box_advice(space: Any) -> Iterator[str]:
+    """Yield what about a Box of observations does not go well with the default policies."""
+    if len(space.shape) not in (1, 3):
+        yield ("Your observation has an unconventional shape (neither an image, nor a 1D vector). We recommend you to "
+               "flatten the observation to have only a 1D vector")
+    if len(space.shape) == 3:
+        if np.any(space.low != 0) or np.any(space.high != 255):
+            yield ("It seems that your observation space is an image but the upper and lower bounds are not in "
+                   "[0, 255]. Because the CNN policy normalizes the observation automatically, you may encounter "
+                   "issues if the values are not in that range.")
+        if min(space.shape[:2]) < SMALLEST_IMAGE:
+            yield ("The minimal resolution for an image is {0}x{0} for the default CnnPolicy (the shape is {1}, height "
+                   "and width come first). You might need to use a custom `cnn_extractor`".format(
+                       SMALLEST_IMAGE, space.shape))
+
+
+def _check_reset_and_step(env: Any, classic_env: Any) -> None:
+    """
+    Check what `reset` and one `step` return.
+
+    :param env: (Env) the environment in its own API: what goes wrong in it is not to be hidden by an adapter
+    :param classic_env: (Env) the same in the classic API, itself if that is its own
+    """
+    is_classic = classic_env is env
+    space = classic_env.observation_space
+    obs = env.reset()
+    if not is_classic and isinstance(obs, tuple) and len(obs) == 2 and isinstance(obs[1], dict):
+        obs = obs[0]
+    _check_obs(obs, space, 'reset')
+
+    result = env.step(classic_env.action_space.sample())
+    lengths = (4,) if is_classic else (4, 5)
+    _require(isinstance(result, (tuple, list)) and len(result) in lengths,
+             "The `step()` method must return four values: obs, reward, done, info" + (
+                 '' if is_classic else " (or five: obs, reward, terminated, truncated, info)"))
+    obs, reward, info = result[0], result[1], result[-1]
+    _check_obs(obs, space, 'step')
+    _require(isinstance(reward, (int, float, np.integer, np.floating)),
+             "The reward returned by `step()` must be a float, it is a {}".format(type(reward).__name__))
+    for done in result[2:-1]:
+        _require(isinstance(done, (bool, np.bool_)),
+                 "The `done` signal must be a boolean, it is {!r}".format(done))
+    _require(isinstance(info, dict),
+             "The `info` returned by `step()` must be a python dictionary, it is a {}".format(type(info).__name__))
+    if _is_goal_env(classic_env):
+        recomputed = classic_env.compute_reward(obs['achieved_goal'], obs['desired_goal'], info)
+        _require(recomputed == reward, "compute_reward() must return the reward of the step for its goals: it returned "
+                                       "{!r}, `step()` {!r}".format(recomputed, reward))
+
+
+def _check_obs(obs: Any, space: Any, method: str) -> None:
+    """Check an observation that a method returned."""
+    if not isinstance(space, spaces.Tuple):
+        _require(not isinstance(obs, tuple),
+                 "The observation returned by the `{}()` method should be a single value, not a tuple".format(method))
+    if isinstance(space, spaces.Discrete):
+        _require(isinstance(obs, (int, np.integer)),
+                 "The observation returned by `{}()` method must be an int, it is a {}".format(
+                     method, type(obs).__name__))
+    elif not isinstance(space, (spaces.Dict, spaces.Tuple)):
+        _require(isinstance(obs, np.ndarray),
+                 "The observation returned by `{}()` method must be a numpy array, it is a {}".format(
+                     method, type(obs).__name__))
+    mismatch = _mismatch(obs, space)
+    _require(mismatch is None, "The observation returned by the `{}()` method does not match the given observation "
+                               "space: {}".format(method, mismatch))
+
+
+def _mismatch(obs: Any, space: Any) -> Optional[str]:
+    """Say why an observation is not an element of a space, None if it is one."""
+    if isinstance(space, spaces.Box):
+        return _box_mismatch(np.asarray(obs), space)
+    if isinstance(space, spaces.Dict):
+        if not isinstance(obs, dict) or set(obs) != set(space.spaces):
+            return "{!r} is not a dict with the keys {}".format(obs, sorted(space.spaces))
+        mismatches = ((key, _mismatch(obs[key], part)) for key, part in space.spaces.items())
+        return next(('in {!r}, {}'.format(key, text) for key, text in mismatches if text), None)
+    return None if space.contains(obs) else '{!r} is not in {}'.format(obs, space)
+
+
+def _box_mismatch(obs: np.ndarray, space: Any) -> Optional[str]:
+    """Say why an array is not an element of a Box, whatever its dtype; None if it is one."""
+    if obs.shape != space.shape:
+        return 'its shape is {}, not {}'.format(obs.shape, space.shape)
+    if np.any(np.isnan(obs)):
+        return 'it has NaN in it'
+    outside = (obs < space.low) | (obs > space.high)
+    if not outside.any():
+        return None
+    index = tuple(int(axis) for axis in np.argwhere(outside)[0])
+    return 'the value {} at {} is not between {} and {}'.format(
+        obs[index], index, space.low[index], space.high[index])
+
+
+def _check_nan(env: Any) -> None:
+    """Take some steps, and warn if there is NaN or infinity in an observation or a reward."""
+    vec_env = VecCheckNan(DummyVecEnv([lambda: env]))
+    vec_env.reset()
+    for _ in range(NAN_CHECK_STEPS):
+        vec_env.step([env.action_space.sample()])
+
+
+def _check_render(env: Any) -> None:
+    """Render in each mode that the environment names, and close it."""
+    env.reset()
+    for mode in env.metadata.get('render.modes') or []:
+        env.render(mode=mode)
+    env.close()

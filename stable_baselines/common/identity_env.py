@@ -1,0 +1,131 @@
+"""The simplest task there is: answer each observation with itself. A quick check that an algorithm learns at all."""
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from stable_baselines.common.gym_compat import Env, convert_space, spaces
+
+Step = Tuple[Any, float, bool, Dict[str, Any]]
+
+
+class IdentityEnv(Env):
+    """
+    Reward an action that equals the observation with 1, any other with 0.
+
+    :param dim: (int) the number of different observations and actions; None means 1
+    :param space: (Space) the space of both, instead of the Discrete one of size dim
+    :param ep_length: (int) the number of steps in an episode
+    :raises ValueError: if both dim and space are given
+    """
+
+    def __init__(self, dim: Optional[int] = None, space: Optional[spaces.Space] = None, ep_length: int = 100):
+        if dim is not None and space is not None:
+            raise ValueError(f"dim={dim!r}, space={space!r}: accepted is one of the two")
+        if space is None:
+            space = spaces.Discrete(1 if dim is None else dim)
+        # one object: what seeds the actions seeds the observations
+        self.action_space = self.observation_space = convert_space(space)
+        self.ep_length = ep_length
+        self.current_step = 0
+        self.num_resets = -1  # becomes 0 now
+        self.reset()
+
+    def reset(self) -> Any:
+        """
+        Start an episode.
+
+        :return: an element of the space
+        """
+        self.current_step = 0
+        self.num_resets += 1
+        self._choose_next_state()
+        return self.state
+
+    def step(self, action: Any) -> Step:
+        """
+        Take one step.
+
+        :param action: an element of the space
+        :return: (tuple) the next observation, the reward (1 or 0), whether the episode is over, an empty dict
+        """
+        reward = self._get_reward(action)
+        self._choose_next_state()
+        self.current_step += 1
+        return self.state, reward, self.current_step >= self.ep_length, {}
+
+    def _choose_next_state(self) -> None:
+        """Draw the next observation."""
+        self.state = self.action_space.sample()
+
+    def _get_reward(self, action: Any) -> float:
+        """Return 1 if the action equals the observation, else 0."""
+        return 1 if np.all(self.state == action) else 0
+
+    def seed(self, seed: Optional[int] = None) -> List[Optional[int]]:
+        """
+        Seed the observations.
+
+        :param seed: (int) the seed, None for an arbitrary one
+        :return: (list) the seed
+        """
+        self.action_space.seed(seed)
+        return [seed]
+
+    def render(self, mode: str = 'human') -> None:
+        """
+        Show nothing.
+
+        :param mode: (str) ignored
+        """
+
+
+class IdentityEnvBox(IdentityEnv):
+    """
+    The task with a number as observation and action.
+
+    :param low: (float) the smallest one
+    :param high: (float) the largest one
+    :param eps: (float) how far off an action may be
+    :param ep_length: (int) the number of steps in an episode
+    """
+
+    def __init__(self, low: float = -1, high: float = 1, eps: float = 0.05, ep_length: int = 100):
+        self.eps = eps
+        super().__init__(space=spaces.Box(low=low, high=high, shape=(1,), dtype=np.float32), ep_length=ep_length)
+
+    def step(self, action: np.ndarray) -> Step:
+        """
+        Take one step.
+
+        :param action: (np.ndarray) shape (1,)
+        :return: (tuple) the next observation, the reward (1 or 0), whether the episode is over, an empty dict
+        """
+        return super().step(action)
+
+    def _get_reward(self, action: np.ndarray) -> float:
+        """Return 1 if the action is at most eps off the observation, else 0."""
+        return 1 if np.all(self.state - self.eps <= action) and np.all(action <= self.state + self.eps) else 0
+
+
+class IdentityEnvMultiDiscrete(IdentityEnv):
+    """
+    The task with two numbers as observation and action.
+
+    :param dim: (int) how many values each number has
+    :param ep_length: (int) the number of steps in an episode
+    """
+
+    def __init__(self, dim: int = 1, ep_length: int = 100):
+        super().__init__(space=spaces.MultiDiscrete([dim, dim]), ep_length=ep_length)
+
+
+class IdentityEnvMultiBinary(IdentityEnv):
+    """
+    The task with bits as observation and action.
+
+    :param dim: (int) how many bits
+    :param ep_length: (int) the number of steps in an episode
+    """
+
+    def __init__(self, dim: int = 1, ep_length: int = 100):
+        super().__init__(space=spaces.MultiBinary(dim), ep_length=ep_length)
