@@ -98,8 +98,12 @@ def _summand(op: tf.Operation, values: Dict[str, tf.Tensor]) -> tf.Tensor:
     summands = [tensor for tensor in op.inputs if tensor.name not in values]
     if len(summands) != 1 or summands[0].shape.ndims != op.outputs[0].shape.ndims:
         return op.outputs[0]
-    consumers = [consumer.name for consumer in summands[0].consumers() if consumer.type != 'Shape']
-    return summands[0] if consumers == [op.name] else op.outputs[0]
+    summand, consumer = summands[0], op
+    while [other.name for other in summand.consumers() if other.type != 'Shape'] == [consumer.name]:
+        if summand.op.type != 'Identity':
+            return summand
+        summand, consumer = summand.op.inputs[0], summand.op
+    return op.outputs[0]
 
 
 def _is_bias_of(bias: Block, weight: Block) -> bool:

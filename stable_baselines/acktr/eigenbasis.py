@@ -1,6 +1,8 @@
 """Eigendecompositions of the Kronecker factors, and products with their damped inverse."""
 from typing import Optional, Tuple
 
+import numpy as np
+import scipy.linalg
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.kfac_utils import detect_min_val, factor_reshape, gmatmul
@@ -8,19 +10,38 @@ from stable_baselines.acktr.kfac_utils import detect_min_val, factor_reshape, gm
 Basis = Tuple[tf.Tensor, tf.Tensor]  # eigenvalues (n,) and eigenvectors (n, n), one in each column
 
 
-def decompose(matrix: tf.Tensor, variable: tf.Variable, float64: bool = False, debug: bool = False) -> Basis:
+# TensorFlow 1.15 takes five times as long as LAPACK's divide and conquer (size 1024); 2.x has a solver as fast.
+_SOLVER_IS_SLOW = tf.__version__.startswith('1.')
+_LARGE = 256
+
+
+def decompose(matrix: tf.Tensor, variable: tf.Variable, float64: bool = False, in_background: bool = False,
+              debug: bool = False) -> Basis:
     """
     Decompose a factor.
 
     :param matrix: (tf.Tensor) the factor, symmetric, shape (n, n)
     :param variable: (tf.Variable) the variable that it is kept in, for messages
     :param float64: (bool) whether to calculate in double precision
+    :param in_background: (bool) whether Python must go on meanwhile, which SciPy's LAPACK does not let it do
     :param debug: (bool) whether to print negative eigenvalues
     :return: (tf.Tensor, tf.Tensor) eigenvalues, those near or below zero replaced by zero, and eigenvectors
     """
-    eigenvalues, eigenvectors = tf.linalg.eigh(tf.cast(matrix, tf.float64) if float64 else matrix)
+    given = tf.cast(matrix, tf.float64) if float64 else matrix
+    if not _SOLVER_IS_SLOW or in_background or int(matrix.shape[0]) < _LARGE:
+        eigenvalues, eigenvectors = tf.linalg.eigh(given)
+    else:
+        eigenvalues, eigenvectors = tf.numpy_function(_divide_and_conquer, [given], [given.dtype, given.dtype])
+        eigenvalues.set_shape(matrix.shape[:1])
+        eigenvectors.set_shape(matrix.shape)
     eigenvalues = detect_min_val(tf.cast(eigenvalues, matrix.dtype), variable, name='K-FAC', debug=debug)
     return eigenvalues, tf.cast(eigenvectors, matrix.dtype)
+
+
+def _divide_and_conquer(matrix: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues and eigenvectors of a symmetric matrix."""
+    eigenvalues, eigenvectors = scipy.linalg.eigh(matrix, driver='evd')
+    return eigenvalues, np.ascontiguousarray(eigenvectors)
 
 
 def solve(gradient: tf.Tensor, input_basis: Optional[Basis], output_basis: Basis, damping: float,

@@ -225,8 +225,8 @@ class KfacOptimizer(object):
 
         :return: ([(tf.Tensor, tf.Tensor)]) eigenvalues and eigenvectors of each factor
         """
-        return [decompose(factor.average.read_value(), factor.average, self.use_float64, KFAC_DEBUG)
-                for factor in self.stats]
+        return [decompose(factor.average.read_value(), factor.average, float64=self.use_float64,
+                          in_background=self.async_eigen_decomp, debug=KFAC_DEBUG) for factor in self.stats]
 
     def apply_stats_eigen(self, eigen_list: Sequence[Basis]) -> tf.Operation:
         """

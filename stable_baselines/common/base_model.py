@@ -197,7 +197,9 @@ class BaseRLModel(ABC):
 
         :return: (OrderedDict) variable name -> array
         """
-        return OrderedDict(zip([param.name for param in self.get_parameter_list()], self._get_params()))
+        # copies: TensorFlow 2 hands out the memory in which the variables live
+        return OrderedDict((param.name, value.copy())
+                           for param, value in zip(self.get_parameter_list(), self._get_params()))
 
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
         """
@@ -323,6 +325,8 @@ class BaseRLModel(ABC):
         """
         names = [name for name in self._constructor_arguments() if name not in _NOT_SAVED]
         data = OrderedDict((name, getattr(self, name)) for name in names + list(_SAVED_ATTRIBUTES))
+        for name in ('observation_space', 'action_space'):
+            data[name] = gym_compat.without_generator(data[name])
         save_util.save_to_file(save_path, data, self.get_parameters(), as_pickle=cloudpickle)
 
     @classmethod

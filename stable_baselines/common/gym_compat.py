@@ -4,6 +4,7 @@ The one door for environments: gym 0.17 to 0.26 and gymnasium, turned once into 
 Inside the library every environment has ``obs = reset(**kwargs)``, ``obs, reward, done, info = step(action)``,
 ``seed(seed)`` and ``render(mode='human')``. Spaces and base classes come from here and nowhere else.
 """
+import copy
 import importlib
 import inspect
 import re
@@ -14,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 __all__ = ['spaces', 'Env', 'GoalEnv', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
-           'make', 'convert_env', 'convert_space', 'is_env']
+           'make', 'convert_env', 'convert_space', 'without_generator', 'is_env']
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
@@ -547,6 +548,19 @@ def convert_space(space: Any) -> Any:
                      "MultiDiscrete, MultiBinary, Dict and Tuple")
 
 
+def without_generator(space: Any) -> Any:
+    """
+    Copy a space without the state of its random generator, which is large and no part of what the space is.
+
+    :param space: (Space) of gym or gymnasium
+    :return: (Space) an equal space, which seeds itself anew when it samples
+    """
+    space = copy.copy(space)
+    if hasattr(space, '_np_random'):
+        space._np_random = None
+    return space
+
+
 def _registered_ids(library: Any) -> List[str]:
     """List the ids that a library can make."""
     registry = importlib.import_module(library.__name__ + '.envs.registration').registry
@@ -558,6 +572,28 @@ def _is_atari(env_id: str) -> bool:
     return bool(re.match(r'ALE/|.*(NoFrameskip|Deterministic)-v\d+$|\w+-ram(-|NoF|Det)', env_id))
 
 
+def _import_package_of(env_id: str) -> None:
+    """Import the package that registers an id, where the id tells which one that is."""
+    # the old gym registers the Atari games itself
+    package = 'ale_py' if _is_atari(env_id) and not _classic else 'pybullet_envs' if 'BulletEnv' in env_id else None
+    if package is not None:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            pass  # then the id is not known, and the hint says why
+
+
+def _what_to_install(problem: str) -> str:
+    """Say what helps against an error about a missing package."""
+    if 'mujoco' not in problem:
+        return "The extras atari, box2d, bullet and mujoco bring the simulators: pip install 'stable_baselines[box2d]'."
+    if sys.version_info >= (3, 8):
+        return "Install MuJoCo with pip install 'stable_baselines[mujoco]', and take the newest version of the id, " \
+               "such as 'Reacher-v5'."
+    return "MuJoCo's environments need Python 3.8 or later. On Python 3.7 take those of PyBullet: " \
+           "pip install 'stable_baselines[bullet]', with ids such as 'ReacherBulletEnv-v0'."
+
+
 def _hint(env_id: str) -> str:
     """Say what may be meant by an id that no library knows."""
     name = re.sub(r'-v\d+$', '', env_id)
@@ -566,7 +602,10 @@ def _hint(env_id: str) -> str:
     if known:
         return "Registered here: {}.".format(', '.join(known))
     if _is_atari(env_id):
-        return "Atari games are registered by ale-py (gymnasium) or atari-py (gym 0.17): is it installed?"
+        return "Atari games are registered by ale-py (gymnasium) or atari-py (gym 0.17): " \
+               "pip install 'stable_baselines[atari]'."
+    if 'BulletEnv' in env_id:
+        return "PyBullet's environments need Python 3.7: pip install 'stable_baselines[bullet]'."
     return "If another package registers it, import that package first; ids and their versions differ between " \
            "gym and gymnasium."
 
@@ -580,14 +619,11 @@ def make(env_id: str, **kwargs) -> Any:
     :param kwargs: passed on to the library's ``make``
     :return: (Env) the environment in the classic API
     :raises ValueError: if no library knows the id, with those that come near
+    :raises ImportError: or the library's DependencyNotInstalled, if the simulator is missing, with what to install
     """
     if not isinstance(env_id, str):
         raise TypeError(f"env_id={env_id!r}: accepted is the id of a registered environment, a str")
-    if not _classic and _is_atari(env_id):
-        try:
-            importlib.import_module('ale_py')  # importing it registers the games
-        except ImportError:
-            pass  # the hint below says so
+    _import_package_of(env_id)
     errors = []
     for library in [_library] + [other for other in _loaded_libraries() if other is not _library]:
         # the checker of the newer ones costs time in every step, and gym 0.26's fails with NumPy 2
@@ -595,8 +631,8 @@ def make(env_id: str, **kwargs) -> Any:
         options = dict(kwargs, disable_env_checker=True) if has_checker else kwargs
         try:
             return convert_env(library.make(env_id, **options))
-        except library.error.DependencyNotInstalled:
-            raise
+        except (library.error.DependencyNotInstalled, ImportError) as error:
+            raise type(error)("env_id={!r}: {} {}".format(env_id, error, _what_to_install(str(error)))) from error
         except library.error.Error as error:
             errors.append(error)
     raise ValueError("env_id={!r}: {}. {}".format(env_id, str(errors[0]).rstrip('.'), _hint(env_id))) from errors[0]

@@ -62,6 +62,7 @@ def _describe(value: Any) -> Dict[str, Any]:
                    _SERIALIZED_KEY: base64.b64encode(cloudpickle.dumps(value)).decode()}
     attributes = value if isinstance(value, dict) else getattr(value, '__dict__', {})
     for name, attribute in attributes.items():
+        attribute = attribute.item() if isinstance(attribute, np.generic) else attribute
         # the names of functions and objects carry addresses, which only make two equal files differ
         readable = attribute if is_json_serializable(attribute) else str(attribute).split(' at 0x')[0]
         description[str(name)] = readable

@@ -377,7 +377,7 @@ class GetFlat(object):
                              session=sess)
 
     def __call__(self) -> np.ndarray:
-        return self._get()
+        return self._get().copy()  # a single variable would come as the memory in which it lives
 
 
 # ================================================================

@@ -1,7 +1,10 @@
 """What every algorithm must do, whatever it learns."""
+import gc
 import inspect
 import io
 import os
+import weakref
+import zipfile
 
 import numpy as np
 import pytest
@@ -96,6 +99,19 @@ def test_file_objects(algorithm):
         assert_same_parameters(model, algorithm.model_class.load(buffer))
         buffer.seek(0)
         model.load_parameters(buffer)
+
+
+def test_equal_models_give_equal_files(algorithm):
+    files = []
+    for _ in range(2):
+        model, file = build(algorithm), io.BytesIO()
+        model.action_space.seed(len(files))
+        model.action_space.sample()
+        model.save(file)
+        files.append(file)
+    with zipfile.ZipFile(files[0]) as first, zipfile.ZipFile(files[1]) as second:
+        for member in ("data", "parameters", "parameter_list"):
+            assert first.read(member) == second.read(member), member
 
 
 def test_get_and_load_parameters(algorithm):
@@ -317,3 +333,13 @@ def test_evaluate_policy(algorithm):
     assert len(rewards) == len(lengths) == 3
     if algorithm.env_id.startswith("CartPole"):
         assert rewards == lengths  # one per step
+
+
+def test_models_leave_nothing_behind(algorithm):
+    model = build(algorithm)
+    model.learn(algorithm.steps)
+    model.predict(model.get_env().reset())
+    remains = [weakref.ref(model), weakref.ref(model.graph), weakref.ref(model.sess)]
+    del model
+    gc.collect()
+    assert [remain() for remain in remains] == [None] * 3
