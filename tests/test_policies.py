@@ -145,6 +145,64 @@ def test_custom_policy_of_the_docs(tmp_path):
     np.testing.assert_array_equal(loaded.action_probability(obs), model.action_probability(obs))
 
 
+def test_custom_policy_with_tf_layers_and_contrib():
+    """The code of the reference's documentation, as it stands there, on the TensorFlow that has these parts."""
+    if int(tf.__version__.split(".")[0]) >= 2:
+        pytest.skip("TensorFlow 2 has no tf.layers and tf.contrib, see the test of the advice")
+    import tensorflow
+
+    class WithLayers(FromTheDocs):
+        """Built with tf.layers."""
+
+        def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False, **kwargs):
+            policies.ActorCriticPolicy.__init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse,
+                                                scale=True)
+            with tensorflow.variable_scope("model", reuse=reuse):
+                features = tensorflow.layers.flatten(policies.nature_cnn(self.processed_obs, **kwargs))
+                latent = tensorflow.nn.relu(tensorflow.layers.dense(features, 12, name="pi_fc0"))
+                latent = tensorflow.contrib.layers.layer_norm(latent, center=True, scale=True)
+                self._value_fn = tensorflow.layers.dense(latent, 1, name="vf")
+                self._proba_distribution, self._policy, self.q_value = \
+                    self.pdtype.proba_distribution_from_latent(latent, latent, init_scale=0.01)
+            self._setup_init()
+
+    model = PPO2(WithLayers, make_env(IMAGE, spaces.Discrete(3), n_envs=2), n_steps=8, nminibatches=2)
+    before = model.get_parameters()
+    assert "model/LayerNorm/beta:0" in before and "model/pi_fc0/kernel:0" in before
+    model.learn(16)
+    after = model.get_parameters()
+    assert not np.array_equal(before["model/pi_fc0/kernel:0"], after["model/pi_fc0/kernel:0"])
+
+
+@pytest.mark.parametrize("outdated", [
+    lambda features: tf.contrib.layers.layer_norm(features),
+    lambda features: __import__("tensorflow").layers.dense(features, 3),
+    lambda features: __import__("tensorflow").get_variable("w", (3, 3))])
+def test_networks_written_for_tensorflow_1_get_advice(outdated):
+    if int(tf.__version__.split(".")[0]) < 2:
+        pytest.skip("TensorFlow 1 has tf.layers, tf.contrib and tf.get_variable: such networks run unchanged")
+
+    class Outdated(policies.FeedForwardPolicy):
+        """Uses what TensorFlow 2 no longer has."""
+
+        def __init__(self, *args, **kwargs):
+            super(Outdated, self).__init__(*args, feature_extraction="cnn", cnn_extractor=outdated, **kwargs)
+
+    with pytest.raises(AttributeError, match="stable_baselines.common.tf_layers.*dense, conv, flatten"):
+        PPO2(Outdated, make_env(BOX, spaces.Discrete(2)))
+
+
+def test_other_attribute_errors_stay_as_they_are():
+    class Broken(policies.MlpPolicy):
+        """Has a mistake of its own."""
+
+        def __init__(self, *args, **kwargs):
+            raise AttributeError("no such thing")
+
+    with pytest.raises(AttributeError, match="^no such thing$"):
+        PPO2(Broken, make_env(BOX, spaces.Discrete(2)))
+
+
 class CustomLstm(policies.RecurrentActorCriticPolicy):
     """A recurrent network of a user's own, built for exactly n_env environments."""
 

@@ -149,7 +149,11 @@ class BaseRLModel(ABC):
             self.graph = tf_util.make_graph(self.seed)
             with self.graph.as_default():
                 self.sess = tf_util.make_session(num_cpu=self.n_cpu_tf_sess, graph=self.graph)
-                self._build_graph()
+                try:
+                    self._build_graph()
+                except AttributeError as error:
+                    tf_util.explain_missing(error)
+                    raise
                 self.summary = tf.summary.merge_all()
                 self.sess.run(tf.global_variables_initializer())
                 params = self.get_parameter_list()

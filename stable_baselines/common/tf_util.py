@@ -2,6 +2,7 @@
 import collections
 import functools
 import os
+import re
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -101,6 +102,20 @@ def initialize(sess: Optional[tf.Session] = None) -> None:
         variables = tf.global_variables()
         ready = sess.run([tf.is_variable_initialized(variable) for variable in variables])
         sess.run(tf.variables_initializer([var for var, is_ready in zip(variables, ready) if not is_ready]))
+
+
+def explain_missing(error: AttributeError) -> None:
+    """
+    Say what takes the place of a part of TensorFlow 1 that a user's network asked for in vain.
+
+    :param error: (AttributeError) the error
+    :raises AttributeError: with the advice, if the error is of that kind
+    """
+    if re.search(r"'tensorflow\b.*has no attribute|Keras 3", str(error)):
+        raise AttributeError(
+            "{}. TensorFlow {} lacks what this network was written with: `import tensorflow.compat.v1 as tf`, and take "
+            "layers from stable_baselines.common.tf_layers (dense, conv, flatten, layer_norm, lstm) instead of "
+            "tf.layers and tf.contrib".format(str(error).rstrip('.'), tf.__version__)) from error
 
 
 # ================================================================
