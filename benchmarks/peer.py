@@ -1,7 +1,18 @@
-"""Compare our speed with that of the original, each in a process and a Python environment of its own."""
+"""
+Compare our speed with that of the original, each in a process and a Python environment of its own.
+
+What every benchmark needs: its command line, measurements by turns, the table; and the speed of ``learn`` on CartPole.
+Nothing of it depends on the package, because the original's Python runs it too.
+"""
+import argparse
 import os
+import statistics
 import subprocess
-from typing import List, Optional, Sequence, Tuple
+import sys
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def measure(command: Sequence[str], python_path: Optional[str] = None) -> float:
@@ -36,3 +47,88 @@ def alternate(ours: Sequence[str], theirs: Sequence[str], rounds: int,
     :return: ([(float, float)]) our measurement and theirs, for each round
     """
     return [(measure(ours, python_path), measure(theirs)) for _ in range(rounds)]
+
+
+def compare(script: str, targets: Dict[str, float], cases: Sequence[str], peer_python: Optional[str], rounds: int,
+            seconds: float) -> None:
+    """
+    Print a table of our speed, the original's, and the median ratio with the lowest and the highest one.
+
+    :param script: (str) path of the benchmark
+    :param targets: (dict) name of a case -> the ratio to be reached
+    :param cases: ([str]) the cases to measure
+    :param peer_python: (str) the Python of the original; None to measure only ours
+    :param rounds: (int) measurements of each side
+    :param seconds: (float) length of a measurement
+    """
+    def command(python: str) -> List[str]:
+        return [python, '-W', 'ignore', os.path.abspath(script), '--measure', case, '--seconds', str(seconds)]
+
+    print(f'{"steps/s":20} {"ours":>10} {"original":>10} {"ratio":>7} {"lowest":>7} {"highest":>7} {"target":>7}')
+    for case in cases:
+        if peer_python is None:
+            speeds = [measure(command(sys.executable), ROOT) for _ in range(rounds)]
+            print(f'{case:20} {statistics.median(speeds):10.0f}', flush=True)
+            continue
+        pairs = alternate(command(sys.executable), command(peer_python), rounds, ROOT)
+        ratios = [ours / theirs for ours, theirs in pairs]
+        ours_median, theirs_median = (statistics.median(side) for side in zip(*pairs))
+        print(f'{case:20} {ours_median:10.0f} {theirs_median:10.0f} {statistics.median(ratios):7.2f} '
+              f'{min(ratios):7.2f} {max(ratios):7.2f} {targets[case]:7.1f}', flush=True)
+
+
+def main(script: str, description: str, targets: Dict[str, float], steps_per_second: Callable[[str, float], float],
+         seconds: float = 5.0) -> None:
+    """
+    Run a benchmark as its command line asks.
+
+    :param script: (str) path of the benchmark
+    :param description: (str) what it measures
+    :param targets: (dict) name of a case -> the ratio to be reached
+    :param steps_per_second: (callable) measures a case, given its name and about how many seconds to take
+    :param seconds: (float) length of a measurement unless the command line says otherwise
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--peer-python', help='the Python of an environment with stable-baselines==2.10.2')
+    parser.add_argument('--cases', nargs='+', choices=sorted(targets), default=list(targets), help='default: all')
+    parser.add_argument('--rounds', type=int, default=5, help='measurements of each side (default: %(default)s)')
+    parser.add_argument('--seconds', type=float, default=seconds, help='length of a measurement (default: %(default)s)')
+    parser.add_argument('--measure', choices=sorted(targets), help='measure this case here, and print the number alone')
+    args = parser.parse_args()
+    if args.measure is not None:
+        print(steps_per_second(args.measure, args.seconds))
+    else:
+        compare(script, targets, args.cases, args.peer_python, args.rounds, args.seconds)
+
+
+# ================================================================
+# Learning on CartPole
+# ================================================================
+
+def make_cartpole():
+    """Make CartPole-v1 with the library that this Python has."""
+    try:
+        import gymnasium as gym
+    except ImportError:
+        import gym
+    return gym.make('CartPole-v1')
+
+
+def learning_speed(model: Any, update: int, seconds: float) -> float:
+    """
+    Measure the speed of a model's ``learn``.
+
+    :param model: (BaseRLModel) the model
+    :param update: (int) number of environment steps per update
+    :param seconds: (float) about how long to train
+    :return: (float) steps of single environments per second, set-up and first updates left out
+    """
+    def train(n_updates: int) -> float:
+        start = time.perf_counter()
+        model.learn(n_updates * update, reset_num_timesteps=False)
+        return time.perf_counter() - start
+
+    n_updates = max(2, round(256 / update))
+    train(n_updates)  # warm up
+    n_updates = max(n_updates, round(n_updates * seconds / train(n_updates)))
+    return n_updates * update / train(n_updates)

@@ -6,19 +6,13 @@ Speed of the vectorised environments beside Stable Baselines 2.10.2, in environm
 where the other Python has ``stable-baselines==2.10.2`` (and both have gym 0.17). Each measurement is a process of its
 own, ours and theirs by turns; what counts is the median ratio. Without a peer only our own speed is measured.
 """
-import argparse
-import os
-import statistics
-import sys
 import time
 
 import gym
 import numpy as np
-from peer import alternate, measure
+from peer import main
 
 from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class TrivialEnv(gym.Env):
@@ -100,35 +94,5 @@ def steps_per_second(case, seconds):
     return n_steps / elapsed
 
 
-def _command(python, case, seconds):
-    return [python, '-W', 'ignore', os.path.abspath(__file__), '--measure', case, '--seconds', str(seconds)]
-
-
-def main():
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--peer-python', help='the Python of an environment with stable-baselines==2.10.2')
-    parser.add_argument('--cases', nargs='+', choices=sorted(CASES), default=list(CASES), help='default: all')
-    parser.add_argument('--rounds', type=int, default=5, help='measurements of each side (default: %(default)s)')
-    parser.add_argument('--seconds', type=float, default=2.0, help='length of a measurement (default: %(default)s)')
-    parser.add_argument('--measure', choices=sorted(CASES), help='measure this case in this process and print steps/s')
-    args = parser.parse_args()
-
-    if args.measure:
-        print(steps_per_second(args.measure, args.seconds))
-        return
-    for case in args.cases:
-        ours = _command(sys.executable, case, args.seconds)
-        if args.peer_python is None:
-            print(f'{case:20s} {measure(ours, ROOT):9.0f} steps/s')
-            continue
-        pairs = alternate(ours, _command(args.peer_python, case, args.seconds), args.rounds, ROOT)
-        ratios = [ours / theirs for ours, theirs in pairs]
-        ours_median, theirs_median = (statistics.median(side) for side in zip(*pairs))
-        print(f'{case:20s} ours {ours_median:9.0f}  theirs {theirs_median:9.0f} steps/s  '
-              f'ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}; '
-              f'target {CASES[case][1]})', flush=True)
-
-
 if __name__ == '__main__':
-    main()
+    main(__file__, __doc__, {case: target for case, (_, target) in CASES.items()}, steps_per_second, seconds=2.0)

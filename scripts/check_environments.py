@@ -24,7 +24,7 @@ from stable_baselines.bench import load_results  # noqa: E402
 from stable_baselines.common import make_vec_env  # noqa: E402
 from stable_baselines.common.cmd_util import make_atari_env  # noqa: E402
 from stable_baselines.common.gym_compat import spaces  # noqa: E402
-from stable_baselines.common.vec_env import VecFrameStack, VecNormalize  # noqa: E402
+from stable_baselines.common.vec_env import VecFrameStack, VecNormalize, sync_envs_normalization  # noqa: E402
 
 IS_GYMNASIUM = spaces.__name__ == "gymnasium.spaces"
 SEED = 0
@@ -79,16 +79,18 @@ def check_normalised(env_id, folder):
     env = VecNormalize(make_vec_env(env_id, n_envs=2, seed=SEED, monitor_dir=folder))
     model = train(env, 20480, folder, **CONTROL)
     model_path, statistics_path = os.path.join(folder, "model"), os.path.join(folder, "vecnormalize.pkl")
+    # both replays on new environments: PyBullet's carry traces of earlier episodes
+    replay_env = VecNormalize(make_vec_env(env_id, n_envs=2), training=False)
+    sync_envs_normalization(env, replay_env)
+    before = replay(model, replay_env)
     model.save(model_path)
     env.save(statistics_path)
-    env.training = False
-    before = replay(model, env)
     restored_env = VecNormalize.load(statistics_path, make_vec_env(env_id, n_envs=2))
     restored_env.training = False
     after = replay(PPO2.load(model_path), restored_env)
     print("  normalised reward of {} steps: {:.6f} before saving, {:.6f} restored".format(REPLAY_STEPS, before, after))
     assert before == after, "the restored model does not act as before"
-    for each in (env, restored_env):
+    for each in (env, replay_env, restored_env):
         each.close()
 
 

@@ -5,6 +5,7 @@ import os
 _ALGORITHMS = {
     'A2C': 'stable_baselines.a2c',
     'ACER': 'stable_baselines.acer',
+    'ACKTR': 'stable_baselines.acktr',
     'PPO2': 'stable_baselines.ppo2',
 }
 

@@ -1,5 +1,8 @@
 """What several test files share: fake environments and the cases recorded from the original."""
+import contextlib
 import json
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +156,12 @@ class BrightSide(Env):
 def make_cartpoles(n_envs, wrap=lambda env: env):
     """Return a DummyVecEnv of CartPoles."""
     return DummyVecEnv([lambda: wrap(gym_compat.make("CartPole-v1"))] * n_envs)
+
+
+@contextlib.contextmanager
+def passing_module(**contents):
+    """Let a module exist for a while, with the given contents, and be gone after it."""
+    module = sys.modules["module_that_is_gone"] = types.ModuleType("module_that_is_gone")
+    vars(module).update(contents)
+    yield
+    del sys.modules["module_that_is_gone"]

@@ -148,6 +148,28 @@ def test_cartpole(seed):
     assert mean_reward(model, make_cartpoles(1)) >= 475
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_cartpole_without_velocities(seed):
+    model = A2C("MlpLstmPolicy", make_cartpoles(8, HiddenVelocities), n_steps=16, learning_rate=4e-3, alpha=.95,
+                gamma=.95, vf_coef=.05, max_grad_norm=2., ent_coef=0., lr_schedule="linear", seed=seed,
+                n_cpu_tf_sess=1, policy_kwargs=dict(n_lstm=32, net_arch=["lstm", dict(pi=[32], vf=[32])]))
+    model.learn(300000)
+    assert mean_reward(model, make_cartpoles(1, HiddenVelocities)) >= 400
+
+
+@pytest.mark.slow
+def test_pendulum():
+    """The tuned hyperparameters of the reference's zoo, for half of its 2,000,000 steps."""
+    def make_pendulums(n_envs):
+        return DummyVecEnv([lambda: make("Pendulum-v0" if "Pendulum-v0" in registered else "Pendulum-v1")] * n_envs)
+
+    model = A2C("MlpPolicy", make_pendulums(8), gamma=.95, ent_coef=0., seed=0, n_cpu_tf_sess=1)
+    assert mean_reward(model, make_pendulums(1)) < -1000
+    model.learn(1000000)
+    assert mean_reward(model, make_pendulums(1)) > -400
+
+
 @pytest.mark.parametrize("env_class, changed", [
     (IdentityEnv, {}), (IdentityEnvMultiDiscrete, {}), (IdentityEnvBox, {}),
     (IdentityEnvMultiBinary, dict(learning_rate=1e-3, ent_coef=.1))])

@@ -33,7 +33,7 @@ LAYERS = {
     "stable_baselines.common.schedules": 1,
     "stable_baselines.common.segment_tree": 1,
     "stable_baselines.common.tile_images": 1,
-    "stable_baselines.common.unpickling": 1,
+    "stable_baselines.common.pickling": 1,
     # 2: TensorFlow blocks
     "stable_baselines.common.distributions": 2,
     "stable_baselines.common.input": 2,
@@ -61,6 +61,7 @@ LAYERS = {
     "stable_baselines.common.actor_critic": 4,
     "stable_baselines.common.base_class": 4,
     "stable_baselines.common.base_model": 4,
+    "stable_baselines.common.n_step": 4,
     "stable_baselines.common.off_policy": 4,
     "stable_baselines.common.runners": 4,
     # 5: algorithms

@@ -1,5 +1,7 @@
 """Environments ready for training, and the programs that train from a command line."""
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from stable_baselines.common.gym_compat import Env, ObservationWrapper, Wrapper,
 from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
 from stable_baselines.ppo2 import run_atari, run_mujoco
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 class SeededEnv(Env):
     """An environment that shows its seed and its argument, in episodes of two steps."""
@@ -39,7 +43,8 @@ class SeededEnv(Env):
 
     def step(self, action):
         self.steps += 1
-        return np.array([self.seeded, self.offset], np.float32), float(np.sum(action)), self.steps >= 2, {"is_success": True}
+        obs = np.array([self.seeded, self.offset], np.float32)
+        return obs, float(np.sum(action)), self.steps >= 2, {"is_success": True}
 
 
 class GoalLikeEnv(SeededEnv):
@@ -279,9 +284,6 @@ class TestParsers:
     def test_defaults(self, parser, expected):
         assert vars(parser().parse_args([])) == expected
 
-    def test_mujoco_task_has_the_version_of_the_library(self):
-        assert cmd_util.MUJOCO_ENV == ("Reacher-v2" if sys.version_info < (3, 8) else "Reacher-v5")
-
     def test_values(self):
         args = mujoco_arg_parser().parse_args(["--env", "X-v0", "--seed", "3", "--num-timesteps", "77", "--play"])
         assert vars(args) == {"env": "X-v0", "seed": 3, "num_timesteps": 77, "play": True}
@@ -397,3 +399,15 @@ class TestRunMujoco:
         with pytest.raises(Exception, match=r"Reacher-v2.*MuJoCo's environments need Python 3.8 or later.*"
                                             r"pip install 'stable_baselines\[bullet\]'"):
             run_mujoco.train("Reacher-v2", 2048, 0)
+
+    @pytest.mark.skipif(sys.version_info < (3, 8), reason="MuJoCo cannot be installed here")
+    @pytest.mark.filterwarnings("ignore:.*out of date")
+    def test_old_ids_are_led_to_the_new_ones(self):
+        with pytest.raises(ImportError, match=r"Reacher-v2.*stable_baselines\[mujoco\].*such as 'Reacher-v5'"):
+            run_mujoco.train("Reacher-v2", 2048, 0)
+
+
+def test_making_environments_needs_no_tensorflow():
+    code = "import sys; from stable_baselines.common import make_vec_env; " \
+           "make_vec_env('CartPole-v1').reset(); print('tensorflow' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], cwd=str(ROOT)).split()[-1] == b"False"

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stable_baselines import A2C, ACER, PPO2
+from stable_baselines import A2C, ACER, ACKTR, PPO2
 from stable_baselines.common import save_util
 
 GOLDEN = Path(__file__).resolve().parent.parent.parent / "shared" / "golden"
-MODELS = {"A2C": A2C, "ACER": ACER, "PPO2": PPO2}
+MODELS = {"A2C": A2C, "ACER": ACER, "ACKTR": ACKTR, "PPO2": PPO2}
 
 
 def golden_cases():

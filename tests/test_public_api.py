@@ -16,11 +16,6 @@ API = json.loads((Path(__file__).parent / "data" / "public_api.json").read_text(
 
 # Modules of the reference that are not built yet. A module leaves this list in the change that adds it.
 PENDING = set("""
-    stable_baselines.acktr
-    stable_baselines.acktr.acktr
-    stable_baselines.acktr.kfac
-    stable_baselines.acktr.kfac_utils
-    stable_baselines.acktr.run_atari
     stable_baselines.common.buffers
     stable_baselines.common.cg
     stable_baselines.common.dataset

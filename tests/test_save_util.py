@@ -1,6 +1,8 @@
 """Model files: their parts, both forms, and pickles of other versions."""
+import base64
 import io
 import json
+import operator
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -9,7 +11,8 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from stable_baselines.common import save_util, unpickling
+from helpers import passing_module
+from stable_baselines.common import pickling, save_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.schedules import constfn
 
@@ -71,7 +74,7 @@ def test_files(tmp_path, as_pickle, extension):
     assert_same_params(save_util.load_from_file(tmp_path / "named.model")[1])
 
 
-def test_parameters_alone_are_read_without_unpickling():
+def test_parameters_alone_are_read_without_pickling():
     buffer = io.BytesIO()
     save_util.save_to_file(buffer, {"broken": np.tanh}, PARAMS)
     broken = io.BytesIO()
@@ -106,7 +109,7 @@ def test_files_that_are_none(tmp_path):
 
 def rebuild_function(code_arguments, state):
     """Make the calls that a function pickled by cloudpickle 1.6 consists of, as the unpickler resolves them."""
-    find_class = unpickling.Unpickler(io.BytesIO()).find_class
+    find_class = pickling.Unpickler(io.BytesIO()).find_class
     builtin_type = find_class("cloudpickle.cloudpickle", "_builtin_type")
     code = builtin_type("CodeType")(*code_arguments)
     function = builtin_type("LambdaType")(code, {}, None, None, ())
@@ -127,8 +130,8 @@ def test_functions_of_another_python():
 
 def test_functions_of_this_python():
     factor = 3
-    assert unpickling.loads(cloudpickle.dumps(lambda progress: progress * factor))(2) == 6
-    assert unpickling.loads(cloudpickle.dumps(constfn(0.5)))(1) == 0.5
+    assert pickling.loads(cloudpickle.dumps(lambda progress: progress * factor))(2) == 6
+    assert pickling.loads(cloudpickle.dumps(constfn(0.5)))(1) == 0.5
 
 
 @pytest.mark.parametrize("space", [
@@ -138,7 +141,7 @@ def test_functions_of_this_python():
     spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Box(low=0, high=1, shape=(2,), dtype=np.float32)})])
 def test_spaces_come_back_as_real_spaces(space):
     space.seed(3)
-    back = unpickling.loads(cloudpickle.dumps(space))
+    back = pickling.loads(cloudpickle.dumps(space))
     assert back == space and type(back) is type(space)
     assert space.contains(back.sample())
 
@@ -148,4 +151,38 @@ def test_spaces_of_the_other_library():
     content = pickle.dumps(spaces.Discrete(3), protocol=0)
     other = content.replace(own.encode() + b".spaces", {"gym": b"gymnasium", "gymnasium": b"gym"}[own] + b".spaces")
     assert other != content
-    assert unpickling.loads(other) == spaces.Discrete(3)
+    assert pickling.loads(other) == spaces.Discrete(3)
+
+
+def test_pickles_are_readable_by_python_3_7(tmp_path):
+    data = {"function": lambda progress: progress, "space": spaces.Discrete(2)}
+    save_util.save_to_file(str(tmp_path / "model.pkl"), data, PARAMS, as_pickle=True)
+    serialized = json.loads(save_util.data_to_json(data))["function"][":serialized:"]
+    for content in ((tmp_path / "model.pkl").read_bytes(), base64.b64decode(serialized)):
+        assert content[:2] == b"\x80\x04"  # the opcode of the protocol, and 4
+
+
+@pytest.mark.parametrize("name", ["nn.tanh", "nn.relu", "nn.leaky_relu", "nn.sigmoid", "nn.swish", "tanh"])
+def test_activation_functions_of_tensorflow(name):
+    tf = pytest.importorskip("tensorflow.compat.v1")
+    func = operator.attrgetter(name)(tf)
+    assert pickling.loads(pickling.dumps({"act_fun": func}))["act_fun"] is func
+
+
+def test_functions_that_use_tensorflow():
+    import tensorflow.compat.v1 as tf
+    with tf.Graph().as_default():
+        assert pickling.loads(pickling.dumps(lambda: tf.nn.relu(tf.constant(1.))))().dtype == tf.float32
+
+
+def test_what_is_gone_is_missed_only_where_it_is_needed(tmp_path):
+    policy = type("Policy", (), {"__module__": "module_that_is_gone"})
+    with passing_module(Policy=policy):
+        save_util.save_to_file(str(tmp_path / "model.pkl"), {"policy": policy, "gamma": .5}, PARAMS, as_pickle=True)
+        save_util.save_to_file(str(tmp_path / "model.zip"), {"policy": policy, "gamma": .5}, PARAMS)
+    for form in ("pkl", "zip"):
+        path = str(tmp_path / "model.{}".format(form))
+        with pytest.raises(ValueError, match="could not unpickle 'policy'.*custom_objects"):
+            save_util.load_from_file(path)
+        assert_same_params(save_util.load_from_file(path, load_data=False)[1])
+        assert save_util.load_from_file(path, custom_objects={"policy": 7})[0] == {"policy": 7, "gamma": .5}

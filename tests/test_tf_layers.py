@@ -91,7 +91,7 @@ def lstm_in_numpy(inputs, masks, state, params, layer_norm):
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
-@pytest.mark.parametrize("n_steps", [1, 4])
+@pytest.mark.parametrize("n_steps", [1, 4, 40])  # the last one is a loop in the graph
 def test_lstm(session, n_steps, layer_norm):
     rng = np.random.RandomState(0)
     inputs, masks = rng.randn(n_steps, 2, 3), (rng.rand(n_steps, 2, 1) < .4).astype(float)
@@ -110,10 +110,11 @@ def test_lstm(session, n_steps, layer_norm):
     np.testing.assert_allclose(session.run(last), expected_last, atol=1e-5)
 
 
-def test_lstm_gradient(session):
-    """The gradient through the loop is that of finite differences."""
-    inputs = [tf.constant([[.5, -1.]]), tf.constant([[1., .3]]), tf.constant([[-.2, .1]])]
-    outputs, _ = tf_layers.lstm(inputs, [tf.zeros((1, 1))] * 3, tf.zeros((1, 6)), "cell", 3)
+@pytest.mark.parametrize("repeats", [1, 13])
+def test_lstm_gradient(session, repeats):
+    """The gradient is that of finite differences, for few steps and through the loop for many."""
+    inputs = [tf.constant([[.5, -1.]]), tf.constant([[1., .3]]), tf.constant([[-.2, .1]])] * repeats
+    outputs, _ = tf_layers.lstm(inputs, [tf.zeros((1, 1))] * len(inputs), tf.zeros((1, 6)), "cell", 3)
     loss = tf.reduce_sum(outputs[-1])
     weight = tf.trainable_variables()[0]
     gradient = tf.gradients(loss, weight)[0]

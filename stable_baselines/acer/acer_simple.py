@@ -429,8 +429,8 @@ class Runner(SegmentRunner):
         actions, _, self.states, _ = self.model.step(self.obs, self.states, self.dones)
         return dict(actions=actions, mus=mus)
 
-    def _offer_locals(self, kept: Dict[str, np.ndarray], **step_locals) -> None:
-        super(Runner, self)._offer_locals(kept, enc_obs=self._arrays['obs'], **step_locals)
+    def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
+        super(Runner, self)._offer_locals(step, kept, enc_obs=self._arrays['obs'][:step + 1], **step_locals)
 
     def _run(self) -> Optional[Segment]:
         collected = self._collect()

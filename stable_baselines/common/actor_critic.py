@@ -61,12 +61,14 @@ class ActorCriticRLModel(BaseRLModel):
     def set_env(self, env: Any) -> None:
         built_for = self.n_envs
         super(ActorCriticRLModel, self).set_env(env)
-        if self.graph is not None and self.n_envs != built_for and self.policy.recurrent \
-                and not issubclass(self.policy, LstmPolicy):
-            # our own LSTM takes any number of environments, a recurrent network of the user's may not
+        if self.graph is not None and self.n_envs != built_for and self._is_custom_recurrent():
             self._rebuild()
         self._runner = None
         self.episode_reward = None
+
+    def _is_custom_recurrent(self) -> bool:
+        """Tell whether the policy is a recurrent network of the user's."""
+        return self.policy.recurrent and not issubclass(self.policy, LstmPolicy)
 
     def _rebuild(self) -> None:
         """Build the model anew, for another number of environments, and keep the parameters."""
@@ -89,7 +91,10 @@ class ActorCriticRLModel(BaseRLModel):
 
     def _build_policy(self, n_steps: int, reuse: bool, n_envs: Optional[int] = None) -> BasePolicy:
         """Build the policy for segments of n_steps of n_envs environments (None: all of them)."""
-        sizes = dict(n_env=self.n_envs if n_envs is None else n_envs, n_steps=n_steps, n_batch=None, reuse=reuse)
+        n_envs = self.n_envs if n_envs is None else n_envs
+        # our own networks take any number of rows, a recurrent network of the user's may be made for exactly these
+        n_batch = n_envs * n_steps if self._is_custom_recurrent() else None
+        sizes = dict(n_env=n_envs, n_steps=n_steps, n_batch=n_batch, reuse=reuse)
         return self.policy(self.sess, self.observation_space, self.action_space, **dict(sizes, **self.policy_kwargs))
 
     def _build_policies(self, n_train_steps: Optional[int] = None, n_train_envs: Optional[int] = None) -> None:
@@ -143,6 +148,7 @@ class ActorCriticRLModel(BaseRLModel):
     def _policy_inputs(self, observation: np.ndarray, state: Optional[np.ndarray],
                        mask: Optional[np.ndarray]) -> Tuple[Tuple, bool]:
         """Check what a user gave to predict from and complete it; also tell whether it came as a batch."""
+        self._check_built()
         observation, batched = self._batch_of(observation)
         n_obs = len(observation)
         if self.initial_state is None:

@@ -126,7 +126,7 @@ class BaseRLModel(ABC):
         env = self._wrap_env(env)
         for name in ('observation_space', 'action_space'):
             given, own = getattr(env, name), getattr(self, name)
-            if own is not None and given != own:
+            if own is not None and not gym_compat.same_space(given, own):
                 raise ValueError("the {} of the environment does not fit the model: given {}, the model has {}".format(
                     name, given, own))
         self.env = env
@@ -161,6 +161,12 @@ class BaseRLModel(ABC):
                 values_ph = [tf.placeholder(param.dtype.base_dtype, param.shape) for param in params]
                 self._set_params = tf_util.function(values_ph, [], session=self.sess, updates=[
                     tf.group(*[tf.assign(param, value_ph) for param, value_ph in zip(params, values_ph)])])
+
+    def _check_built(self) -> None:
+        """Refuse to use a network that is not there yet."""
+        if self.graph is None:
+            raise ValueError("the network of this model is not built yet (_init_setup_model=False): "
+                             "call setup_model() first")
 
     @abstractmethod
     def _build_graph(self) -> None:
@@ -201,6 +207,7 @@ class BaseRLModel(ABC):
 
         :return: (OrderedDict) variable name -> array
         """
+        self._check_built()
         # copies: TensorFlow 2 hands out the memory in which the variables live
         return OrderedDict((param.name, value.copy())
                            for param, value in zip(self.get_parameter_list(), self._get_params()))
@@ -215,6 +222,7 @@ class BaseRLModel(ABC):
         :raises ParameterMismatchError: (a ValueError and RuntimeError) if names or shapes do not fit; nothing is
             loaded then
         """
+        self._check_built()
         params = load_path_or_dict
         if not isinstance(params, (dict, list)):
             _, params = save_util.load_from_file(params, load_data=False)
@@ -301,6 +309,7 @@ class BaseRLModel(ABC):
         """Prepare a call of `learn`: return the callback as an object, and whether TensorBoard begins a new curve."""
         if self.env is None:
             raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
+        self._check_built()
         if reset_num_timesteps:
             self.num_timesteps = 0
         if isinstance(callback, (list, tuple)):
@@ -316,9 +325,16 @@ class BaseRLModel(ABC):
 
     @classmethod
     def _constructor_arguments(cls) -> List[str]:
-        """Return the names of the constructor's arguments."""
-        return [name for name, param in inspect.signature(cls.__init__).parameters.items()
-                if param.kind not in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
+        """Return the names of the constructor's arguments, with those that a subclass passes on as *args, **kwargs."""
+        names = []  # type: List[str]
+        for owner in cls.__mro__:
+            if '__init__' in vars(owner):
+                params = inspect.signature(owner.__init__).parameters.values()
+                passed_on = [param for param in params if param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
+                names += [param.name for param in params if param not in passed_on and param.name not in names]
+                if not passed_on:
+                    break
+        return names
 
     def save(self, save_path: Any, cloudpickle: bool = False) -> None:
         """
@@ -327,7 +343,8 @@ class BaseRLModel(ABC):
         :param save_path: (str or file-like) the file; `.zip` (or `.pkl`) is added to a path without extension
         :param cloudpickle: (bool) whether to write the older form, one pickle, instead of the zip archive
         """
-        names = [name for name in self._constructor_arguments() if name not in _NOT_SAVED]
+        self._check_built()
+        names = [name for name in self._constructor_arguments() if name not in _NOT_SAVED and hasattr(self, name)]
         data = OrderedDict((name, getattr(self, name)) for name in names + list(_SAVED_ATTRIBUTES))
         for name in ('observation_space', 'action_space'):
             data[name] = gym_compat.without_generator(data[name])
@@ -347,12 +364,9 @@ class BaseRLModel(ABC):
         :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
         :raises TypeError: if an argument is unknown
         """
-        known = set(cls._constructor_arguments()) - {'self', 'env'}
-        unknown = set(kwargs) - known
-        if unknown:
-            raise TypeError("{}.load() got unknown arguments {}, those that can be changed are {}".format(
-                cls.__name__, sorted(unknown), sorted(known)))
-        data, params = save_util.load_from_file(load_path, custom_objects=custom_objects)
+        # what is given anew need not be unpickled: a policy whose module is gone, a schedule of another Python
+        given = {name: value for name, value in kwargs.items() if name != 'policy_kwargs'}
+        data, params = save_util.load_from_file(load_path, custom_objects=dict(given, **(custom_objects or {})))
         if 'policy_kwargs' in kwargs and kwargs['policy_kwargs'] != data.get('policy_kwargs'):
             raise ValueError("policy_kwargs={} differ from the stored ones, {}".format(
                 kwargs['policy_kwargs'], data.get('policy_kwargs')))
@@ -361,6 +375,10 @@ class BaseRLModel(ABC):
             raise ValueError("{} holds no model: it lacks the policy or the spaces".format(load_path))
 
         model = cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
+        unknown = [name for name in kwargs if name != 'policy' and not hasattr(model, name)]
+        if unknown:
+            raise TypeError("{}.load() got unknown arguments {}, those that can be changed are {}".format(
+                cls.__name__, sorted(unknown), sorted(set(cls._constructor_arguments()) - {'self', 'env'})))
         data['observation_space'] = gym_compat.convert_space(data['observation_space'])
         data['action_space'] = gym_compat.convert_space(data['action_space'])
         model.__dict__.update(data)

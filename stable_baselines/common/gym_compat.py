@@ -15,7 +15,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 __all__ = ['spaces', 'Env', 'GoalEnv', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
-           'make', 'convert_env', 'convert_space', 'without_generator', 'is_env']
+           'make', 'convert_env', 'convert_space', 'same_space', 'without_generator',
+           'is_env']
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
@@ -548,6 +549,23 @@ def convert_space(space: Any) -> Any:
                      "MultiDiscrete, MultiBinary, Dict and Tuple")
 
 
+def same_space(space: Any, other: Any) -> bool:
+    """
+    Tell whether two spaces have the same elements.
+
+    :param space: (Space) of the primary library
+    :param other: (Space) of the primary library
+    :return: (bool) True if they are equal; for a Box the largest number of its type is as good as no bound, because
+        gym writes the one and gymnasium the other
+    """
+    if not (isinstance(space, spaces.Box) and isinstance(other, spaces.Box)):
+        return space == other
+    if (space.shape, space.dtype) != (other.shape, other.dtype):
+        return False
+    return all(np.array_equal(np.nan_to_num(ours), np.nan_to_num(theirs))
+               for ours, theirs in ((space.low, other.low), (space.high, other.high)))
+
+
 def without_generator(space: Any) -> Any:
     """
     Copy a space without the state of its random generator, which is large and no part of what the space is.
@@ -579,7 +597,7 @@ def _import_package_of(env_id: str) -> None:
     if package is not None:
         try:
             importlib.import_module(package)
-        except ImportError:
+        except (ImportError, AttributeError):  # the latter from PyBullet's beside a newer gym
             pass  # then the id is not known, and the hint says why
 
 
@@ -605,7 +623,7 @@ def _hint(env_id: str) -> str:
         return "Atari games are registered by ale-py (gymnasium) or atari-py (gym 0.17): " \
                "pip install 'stable_baselines[atari]'."
     if 'BulletEnv' in env_id:
-        return "PyBullet's environments need Python 3.7: pip install 'stable_baselines[bullet]'."
+        return "PyBullet's environments need the old gym, so Python 3.7: pip install 'stable_baselines[bullet]'."
     return "If another package registers it, import that package first; ids and their versions differ between " \
            "gym and gymnasium."
 

@@ -108,7 +108,7 @@ class SegmentRunner(AbstractEnvRunner):
                 if info and 'episode' in info:
                     ep_infos.append(info['episode'])
             if self.callback is not None:
-                self._offer_locals(kept, mb_states=mb_states, ep_infos=ep_infos, clipped_actions=clipped_actions,
+                self._offer_locals(step, kept, mb_states=mb_states, ep_infos=ep_infos, clipped_actions=clipped_actions,
                                    rewards=rewards, infos=infos)
                 # only False stops: a callback that returns nothing goes on
                 if self.callback.on_step() is False:
@@ -116,10 +116,12 @@ class SegmentRunner(AbstractEnvRunner):
                     return None
         return dict(self._arrays, states=mb_states, ep_infos=ep_infos)
 
-    def _offer_locals(self, kept: Dict[str, np.ndarray], **step_locals) -> None:
+    def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
         """Hand the variables of this step to the callback, under the names of the reference."""
         info = step_locals['infos'][-1]
-        segment = {'mb_' + name: array for name, array in self._arrays.items()}
+        # as Stable Baselines 2.10: of the rewards those before this step, of all else what there is so far
+        segment = {'mb_' + name: array[:step if name == 'rewards' else step + 1]
+                   for name, array in self._arrays.items()}
         self.callback.update_locals(dict(
             dict(kept, **segment), obs=self.obs, dones=self.dones, states=self.states, info=info,
             maybe_ep_info=info.get('episode'), runner=self, **step_locals))

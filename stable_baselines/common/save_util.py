@@ -9,14 +9,14 @@ import base64
 import io
 import json
 import os
+import pickle
 import zipfile
 from collections import OrderedDict
 from typing import Any, BinaryIO, Dict, List, Optional, Tuple, Union
 
-import cloudpickle
 import numpy as np
 
-from stable_baselines.common import unpickling
+from stable_baselines.common import pickling
 
 Parameters = Union['OrderedDict[str, np.ndarray]', List[np.ndarray]]
 PathOrFile = Union[str, BinaryIO]
@@ -59,7 +59,7 @@ def data_to_json(data: Dict[str, Any]) -> str:
 def _describe(value: Any) -> Dict[str, Any]:
     """Pickle a value and add its type and its attributes (or items) in readable form."""
     description = {_TYPE_KEY: str(type(value)),
-                   _SERIALIZED_KEY: base64.b64encode(cloudpickle.dumps(value)).decode()}
+                   _SERIALIZED_KEY: base64.b64encode(pickling.dumps(value)).decode()}
     attributes = value if isinstance(value, dict) else getattr(value, '__dict__', {})
     for name, attribute in attributes.items():
         attribute = attribute.item() if isinstance(attribute, np.generic) else attribute
@@ -97,10 +97,10 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
 
 def _unpickle(key: str, serialized: bytes) -> Any:
     try:
-        return unpickling.loads(serialized)
+        return pickling.loads(serialized)
     except Exception as error:
-        raise ValueError("could not unpickle {key!r} of the model file ({type}: {error}). Pass custom_objects="
-                         "{{{key!r}: ...}} to load() to use an object of your own instead".format(
+        raise ValueError("could not unpickle {key!r} of the model file ({type}: {error}). Pass {key}=... or "
+                         "custom_objects={{{key!r}: ...}} to load() to use one of your own".format(
                              key=key, type=type(error).__name__, error=error)) from error
 
 
@@ -142,7 +142,7 @@ def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters
     :param as_pickle: (bool) write the older form, one pickle, instead of the zip archive
     :raises TypeError: if it is neither a path nor a file
     """
-    content = cloudpickle.dumps((data, params)) if as_pickle else _to_archive(data, params)
+    content = pickling.dumps((data, params)) if as_pickle else _to_archive(data, params)
     if hasattr(save_path, 'write'):
         save_path.write(content)
         return
@@ -187,7 +187,7 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
             content = file_handler.read()
     if zipfile.is_zipfile(io.BytesIO(content)):
         return _from_archive(name, content, load_data, custom_objects)
-    return _from_pickle(name, content, custom_objects)
+    return _from_pickle(name, content, load_data, custom_objects)
 
 
 def _as_path(path: Any) -> str:
@@ -219,12 +219,20 @@ def _from_archive(name: str, content: bytes, load_data: bool,
     return json_to_data(json_string, custom_objects) if load_data else None, params
 
 
-def _from_pickle(name: str, content: bytes,
-                 custom_objects: Optional[Dict[str, Any]]) -> Tuple[Dict[str, Any], Parameters]:
+def _from_pickle(name: str, content: bytes, load_data: bool,
+                 custom_objects: Optional[Dict[str, Any]]) -> Tuple[Optional[Dict[str, Any]], Parameters]:
     try:
-        data, params = unpickling.loads(content)
+        data, params = pickling.loads(content, lenient=True)
         data = dict(data, **(custom_objects or {}))
-    except Exception as error:
+    except (pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError,
+            ImportError) as error:
         raise ValueError("{} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "
                          "(data, parameters) ({}: {})".format(name, type(error).__name__, error)) from error
+    if not load_data:
+        return None, params
+    for key, value in data.items():
+        if pickling.is_lost(value):
+            raise ValueError("could not unpickle {key!r} of {name}: {value} cannot be imported. Pass {key}=... or "
+                             "custom_objects={{{key!r}: ...}} to load() to use one of your own".format(
+                                 key=key, name=name, value=value))
     return data, params

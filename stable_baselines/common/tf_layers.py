@@ -112,6 +112,10 @@ def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
 flatten = conv_to_fc
 
 
+# Sequences up to here are unrolled: they run faster than a loop, and K-FAC sees each product with the recurrent weights.
+_LONGEST_UNROLLED = 32
+
+
 def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state_hidden: tf.Tensor,
          scope: str, n_hidden: int, init_scale: float = 1.0,
          layer_norm: bool = False) -> Tuple[List[tf.Tensor], tf.Tensor]:
@@ -153,9 +157,12 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
         return step + 1, cell, hidden, outputs.write(step, hidden)
 
     cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
-    if n_steps == 1:
-        cell, hidden = _cell_step(0, cell, hidden)
-        return [hidden], tf.concat([cell, hidden], axis=1)
+    if n_steps <= _LONGEST_UNROLLED:
+        hiddens = []
+        for step in range(n_steps):
+            cell, hidden = _cell_step(step, cell, hidden)
+            hiddens.append(hidden)
+        return hiddens, tf.concat([cell, hidden], axis=1)
     # a loop in the graph: 128 unrolled steps would take a minute to build and run no faster
     _, cell, hidden, outputs = tf.while_loop(
         lambda step, *_: step < n_steps, _loop_step, (0, cell, hidden, tf.TensorArray(tf.float32, n_steps)),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contracts.algorithms import ALGORITHMS
-from helpers import make_env
+from helpers import make_env, passing_module
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
@@ -75,6 +75,51 @@ def test_every_constructor_argument_is_saved(algorithm, tmp_path):
         for name, value in algorithm.changed.items():
             assert getattr(loaded, name) == value, name
         assert_same_parameters(model, loaded)
+
+
+def test_subclasses_are_saved_whole(algorithm, tmp_path):
+    class PassesOn(algorithm.model_class):
+        """Takes anything."""
+
+        def __init__(self, *args, **kwargs):
+            super(PassesOn, self).__init__(*args, **kwargs)
+
+    class AddsOne(algorithm.model_class):
+        """Has an argument of its own, and one that it does not keep."""
+
+        def __init__(self, policy, env, my_coef=3, unkept=None, **kwargs):
+            self.my_coef = my_coef
+            super(AddsOne, self).__init__(policy, env, **kwargs)
+
+    for number, (model_class, extra) in enumerate([(PassesOn, {}), (AddsOne, dict(my_coef=5))]):
+        model = model_class("MlpPolicy", make_vec(algorithm), seed=0, gamma=.5, **dict(algorithm.kwargs, **extra))
+        path = str(tmp_path / "model{}".format(number))
+        model.save(path)
+        loaded = model_class.load(path)
+        assert loaded.gamma == .5 and getattr(loaded, "my_coef", 5) == 5
+        assert_same_parameters(model, loaded)
+
+
+def test_a_model_that_is_not_built_says_so(algorithm, tmp_path):
+    model = algorithm.model_class("MlpPolicy", make_vec(algorithm), _init_setup_model=False)
+    for use in (lambda: model.predict(np.zeros(4)), model.get_parameters, lambda: model.learn(10),
+                lambda: model.save(str(tmp_path / "model"))):
+        with pytest.raises(ValueError, match="setup_model"):
+            use()
+    assert not os.listdir(str(tmp_path))
+
+
+def test_a_policy_whose_module_is_gone(algorithm, tmp_path):
+    model = build(algorithm)
+    model.policy = type("Gone", (model.policy,), {"__module__": "module_that_is_gone"})
+    with passing_module(Gone=model.policy):
+        for form in (False, True):
+            model.save(str(tmp_path / "model{}".format(form)), cloudpickle=form)
+    for form in (False, True):
+        path = str(tmp_path / "model{}".format(form))
+        with pytest.raises(ValueError, match="could not unpickle 'policy'.*policy=..."):
+            algorithm.model_class.load(path)
+        assert_same_parameters(model, algorithm.model_class.load(path, policy="MlpPolicy"))
 
 
 def test_training_goes_on_after_load_with_another_number_of_environments(algorithm, tmp_path):
@@ -175,6 +220,9 @@ class LocalsCallback(BaseCallback):
     def _on_step(self):
         if self.offered is None:
             self.offered = dict(self.locals)
+        rewards, dones = self.locals["mb_rewards"], self.locals["mb_dones"]
+        assert len(dones) == len(rewards) + 1  # what there is so far, no empty rows
+        assert np.array_equal(rewards, np.ones_like(rewards))
         self.events.append(self.num_timesteps)
         return True
 

@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from stable_baselines.common import unpickling
+from stable_baselines.common import pickling
 from stable_baselines.common.running_mean_std import RunningMeanStd
 from stable_baselines.common.vec_env.base_vec_env import VecEnv, VecEnvWrapper, VecStep
 
@@ -61,7 +61,7 @@ class VecNormalize(VecEnvWrapper):
 
     def set_venv(self, venv: VecEnv) -> None:
         """
-        Wrap an environment, after unpickling.
+        Wrap an environment, after pickling.
 
         :param venv: (VecEnv) what to wrap
         :raises ValueError: if there is one already, or if its observations have another shape than the statistics
@@ -224,4 +224,4 @@ def _copy_of(values: Any, missing: str) -> Any:
 def _unpickle(path: str) -> Any:
     """Read a pickle that either environment library wrote."""
     with open(path, 'rb') as file_handler:
-        return unpickling.loads(file_handler.read())
+        return pickling.loads(file_handler.read())

@@ -1,22 +1,27 @@
 """
-Reading pickles that another Python, NumPy, gym or cloudpickle wrote.
+Pickles that other versions can read, and reading those of others.
 
-Saved models outlive the versions they were saved with. What can be rebuilt is rebuilt: spaces become those of the
-environment library at hand, constant schedules become constants. A function whose byte code this Python does not
-understand becomes a `LostFunction`, which complains when it is called, not when it is loaded: a model can predict
-without its learning rate schedule.
+Saved models outlive the versions of Python, NumPy, gym, TensorFlow and cloudpickle they were saved with. What can be
+rebuilt is rebuilt: spaces become those of the environment library at hand, constant schedules become constants. A
+function whose byte code this Python does not understand becomes a `LostFunction`, which complains when it is called,
+not when it is loaded: a model can predict without its learning rate schedule.
 """
 import importlib
 import io
+import operator
 import pickle
 import re
+import sys
 import types
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
+import cloudpickle
 import numpy as np
 
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.schedules import constfn
+
+_PROTOCOL = 4  # the highest that Python 3.7 reads
 
 
 class LostFunction(object):
@@ -38,7 +43,7 @@ class LostFunction(object):
 
 
 class _Lost(object):
-    """Stands for what nobody will miss, like the state of a random generator; takes any arguments and any state."""
+    """Stands for what cannot be had, like a class whose module is gone; takes any arguments and any state."""
 
     def __init__(self, *args, **kwargs):
         self.arguments = args
@@ -47,18 +52,95 @@ class _Lost(object):
         pass
 
 
-def loads(content: bytes) -> Any:
+def is_lost(value: Any) -> bool:
+    """
+    Tell whether an object, or a class, only stands for what could not be unpickled.
+
+    :param value: (Any) what a lenient `loads` gave
+    :return: (bool) whether it is of no use; functions are not: they complain when they are called
+    """
+    return isinstance(value, _Lost) or (isinstance(value, type) and issubclass(value, _Lost))
+
+
+# ================================================================
+# Writing
+# ================================================================
+
+def dumps(value: Any) -> bytes:
+    """
+    Pickle an object, functions included, in a form that Python 3.7 to 3.13 read.
+
+    :param value: (Any) the object
+    :return: (bytes) the pickle
+    """
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=_PROTOCOL).dump(value)
+    return buffer.getvalue()
+
+
+class _Pickler(cloudpickle.CloudPickler):
+    """A pickler that stores functions of TensorFlow by their public name: by value they cannot be stored."""
+
+    def reducer_override(self, obj: Any) -> Any:  # called from Python 3.8 on, where TensorFlow 2 needs it
+        """
+        Choose how to store an object.
+
+        :param obj: (Any) the object
+        :return: (tuple or NotImplemented) how to rebuild it
+        """
+        if isinstance(obj, types.FunctionType) and obj.__module__.startswith('tensorflow.'):
+            by_reference = getattr(sys.modules[obj.__module__], obj.__name__, None) is obj
+            public_name = None if by_reference else _public_name(obj)
+            if public_name is not None:
+                return operator.attrgetter(public_name), (_TensorFlow(),)
+        return super(_Pickler, self).reducer_override(obj)
+
+
+def _public_name(func: Callable) -> Optional[str]:
+    """Return the name of a function within tensorflow.compat.v1, None if it has none there."""
+    tensorflow = importlib.import_module('tensorflow.compat.v1')
+    for name in (func.__name__, 'nn.' + func.__name__, 'math.' + func.__name__):
+        try:
+            if operator.attrgetter(name)(tensorflow) is func:
+                return name
+        except AttributeError:
+            pass
+    return None
+
+
+class _TensorFlow(object):
+    """Pickles as the module `tensorflow.compat.v1`."""
+
+    def __reduce__(self):
+        return importlib.import_module, ('tensorflow.compat.v1',)
+
+
+# ================================================================
+# Reading
+# ================================================================
+
+def loads(content: bytes, lenient: bool = False) -> Any:
     """
     Unpickle bytes of any origin.
 
     :param content: (bytes) the pickle
+    :param lenient: (bool) whether what cannot be imported becomes a placeholder, see `is_lost`, rather than an error
     :return: (Any) the object
     """
-    return Unpickler(io.BytesIO(content)).load()
+    return Unpickler(io.BytesIO(content), lenient).load()
 
 
 class Unpickler(pickle.Unpickler):
-    """An unpickler that knows where other versions keep, or kept, what is needed."""
+    """
+    An unpickler that knows where other versions keep, or kept, what is needed.
+
+    :param file: (file-like) the pickle
+    :param lenient: (bool) whether what cannot be imported becomes a placeholder
+    """
+
+    def __init__(self, file: Any, lenient: bool = False):
+        super(Unpickler, self).__init__(file)
+        self._lenient = lenient
 
     def find_class(self, module: str, name: str) -> Any:
         """
@@ -76,7 +158,29 @@ class Unpickler(pickle.Unpickler):
             return _REBUILD[name]
         if module.startswith('numpy._core') and np.lib.NumpyVersion(np.__version__) < '1.26.0':
             module = module.replace('numpy._core', 'numpy.core')  # the name that NumPy 2 gave it
-        return super(Unpickler, self).find_class(module, name)
+        try:
+            found = super(Unpickler, self).find_class(module, name)
+            return _TensorFlowModule if name == 'TFModuleWrapper' and not hasattr(found, '__setstate__') else found
+        except (ImportError, AttributeError):
+            if not self._lenient:
+                raise
+            return type(name, (_Lost,), {'__module__': module})
+
+
+class _TensorFlowModule(object):
+    """TensorFlow 1.15's `tf`, or a part of it, as functions that were stored by value hold it."""
+
+    def __setstate__(self, state: Any) -> None:
+        name = state['__name__'] if isinstance(state, dict) else state
+        self._path = [part for part in name.split('.')[1:] if part not in ('_api', 'v1', 'compat')]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('_'):
+            raise AttributeError(name)
+        part = importlib.import_module('tensorflow.compat.v1')
+        for step in self._path + [name]:
+            part = getattr(part, step)
+        return part
 
 
 # ================================================================
@@ -166,4 +270,16 @@ def _make_function(code: Any, *args) -> Any:
     return importlib.import_module('cloudpickle.cloudpickle')._make_function(code, *args)
 
 
-_REBUILD = {'_builtin_type': _builtin_type, '_function_setstate': _function_setstate, '_make_function': _make_function}
+def _subimport(name: str) -> Any:
+    """Import a module that a function uses; TensorFlow's may have another name here, others may be gone."""
+    if name.startswith('tensorflow.') and name.endswith('compat.v1'):
+        name = 'tensorflow.compat.v1'
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return _Lost(name)
+
+
+# the functions of cloudpickle whose place is taken
+_REBUILD = {'_builtin_type': _builtin_type, '_function_setstate': _function_setstate,
+            '_make_function': _make_function, 'subimport': _subimport}
