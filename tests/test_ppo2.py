@@ -81,6 +81,23 @@ def test_minibatches_that_do_not_fit(policy, n_envs, kwargs, reason):
         model.learn(100)
 
 
+@pytest.mark.parametrize("name, value", [
+    ("n_steps", 0), ("n_steps", 2.5), ("nminibatches", 0), ("noptepochs", -1), ("noptepochs", True)])
+def test_numbers_that_are_none(name, value):
+    with pytest.raises(ValueError, match="{} must be a positive integer, got {}".format(name, value)):
+        PPO2("MlpPolicy", make_cartpole(), **{name: value})
+
+
+def test_arguments_of_learn():
+    model = PPO2("MlpPolicy", make_cartpole(), n_steps=8, nminibatches=1)
+    with pytest.raises(ValueError, match="log_interval must be a positive integer, got 0"):
+        model.learn(8, log_interval=0)
+    model.learn(1.6e1)  # as people write it
+    assert model.num_timesteps == 16
+    with pytest.raises(TypeError, match="policy_kwargs must be a dict"):
+        PPO2("MlpPolicy", make_cartpole(), policy_kwargs=[1])
+
+
 def test_schedules_follow_the_progress():
     seen = {"learning_rate": [], "cliprange": [], "cliprange_vf": []}
 

@@ -51,6 +51,8 @@ class BaseRLModel(ABC):
         self._policy_base = policy_base
         self.policy = self._find_policy(policy)
         self.verbose = verbose
+        if not isinstance(policy_kwargs, (dict, type(None))):
+            raise TypeError("policy_kwargs must be a dict of arguments of the policy, got {!r}".format(policy_kwargs))
         self.policy_kwargs = {} if policy_kwargs is None else policy_kwargs
         self.seed = seed
         self.n_cpu_tf_sess = n_cpu_tf_sess
@@ -387,6 +389,18 @@ class BaseRLModel(ABC):
         model.setup_model()
         model.load_parameters(params)
         return model
+
+
+def check_counts(**counts) -> None:
+    """
+    Refuse what is no number of things.
+
+    :param counts: (int) the numbers, by the names of the arguments
+    :raises ValueError: at the first that is no positive integer
+    """
+    for name, count in counts.items():
+        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
+            raise ValueError("{} must be a positive integer, got {!r}".format(name, count))
 
 
 def event_shape(space: spaces.Space) -> Tuple[int, ...]:

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common import tf_util
 from stable_baselines.common.actor_critic import ActorCriticRLModel
-from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter
+from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter, check_counts
 from stable_baselines.common.math_util import explained_variance
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines.common.returns import standardise, swap_and_flatten  # noqa: F401  (a name of the reference)
@@ -119,6 +119,7 @@ class PPO2(ActorCriticRLModel):
             self.setup_model()
 
     def setup_model(self) -> None:
+        check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches, noptepochs=self.noptepochs)
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is no schedule before anything is built
         super(PPO2, self).setup_model()
@@ -195,8 +196,9 @@ class PPO2(ActorCriticRLModel):
               tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> 'PPO2':
         callback, new_tb_log = self._init_learn(callback, reset_num_timesteps)
         self._check_minibatches()
+        check_counts(log_interval=log_interval)
         cliprange_vf = self._cliprange_vf_schedule()
-        n_updates = total_timesteps // self.n_batch
+        n_updates = int(total_timesteps) // self.n_batch
 
         with SetVerbosity(self.verbose), \
                 TensorboardWriter(self.graph, self.tensorboard_log, tb_log_name, new_tb_log) as writer:
@@ -206,9 +208,9 @@ class PPO2(ActorCriticRLModel):
                 t_start = time.time()
                 callback.on_rollout_start()
                 rollout = self.runner.run(callback)
+                callback.on_rollout_end()
                 if not self.runner.continue_training:
                     break
-                callback.on_rollout_end()
                 self.ep_info_buf.extend(rollout.ep_infos)
 
                 losses = self._train(rollout, progress_remaining=1.0 - (update - 1.0) / n_updates, writer=writer)
