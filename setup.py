@@ -48,7 +48,8 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.14,<2.22" + '; python_version >= "3.9"'],
     "docs": ["sphinx>=5.3", "myst-parser>=1.0", "furo"],
 }
-EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["atari"] + EXTRAS["box2d"] + [
+EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["atari"] + EXTRAS["box2d"] + \
+        EXTRAS["bullet"] + EXTRAS["mujoco"] + [
     "pytest>=7.4",
     "pytest-timeout",
     "hypothesis>=6.79",
