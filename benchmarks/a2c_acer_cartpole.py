@@ -3,10 +3,10 @@ Speed of A2C and ACER on CartPole-v1 beside Stable Baselines 2.10.2, in environm
 
     python benchmarks/a2c_acer_cartpole.py --peer-python /path/to/python
 
-where the other Python has ``stable-baselines==2.10.2``. Default hyperparameters (but ACER's replay begins with the first
-segment, so that short and long measurements do the same), ``DummyVecEnv``, TensorFlow's default threads and one thread.
-Each measurement is a process of its own, ours and theirs by turns; what counts is the median ratio. Without a peer only
-our own speed is measured.
+where the other Python has ``stable-baselines==2.10.2``. Default hyperparameters (but ACER's replay begins with the
+first segment, so that short and long measurements do the same), ``DummyVecEnv``, TensorFlow's default threads and one
+thread. Each measurement is a process of its own, ours and theirs by turns; what counts is the median ratio. Without a
+peer only our own speed is measured.
 """
 from peer import learning_speed, main, make_cartpole
 

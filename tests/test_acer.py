@@ -7,7 +7,7 @@ from stable_baselines import ACER, logger
 from stable_baselines.acer.acer_simple import EpisodeStats
 from stable_baselines.acer.buffer import Buffer
 from stable_baselines.common.evaluation import evaluate_policy
-from stable_baselines.common.gym_compat import Env, spaces
+from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.identity_env import IdentityEnv
 from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack
 

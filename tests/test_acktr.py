@@ -125,12 +125,10 @@ def test_recurrent_policy_with_another_number_of_environments(tmp_path):
     assert loaded.num_timesteps == 24
 
 
-@pytest.mark.parametrize("policy", ["MlpPolicy", "MlpLstmPolicy"])
-@pytest.mark.parametrize("kwargs", [{}, dict(async_eigen_decomp=True)])
+@pytest.mark.parametrize("policy, kwargs", [
+    ("MlpPolicy", dict(async_eigen_decomp=True)), ("MlpLstmPolicy", dict(policy_kwargs=dict(n_lstm=8)))])
 def test_same_seed_same_parameters(policy, kwargs):
-    policy_kwargs = dict(n_lstm=8) if "Lstm" in policy else {}
-    models = [ACKTR(policy, make_cartpoles(2), n_steps=5, seed=3, policy_kwargs=policy_kwargs, **kwargs)
-              for _ in range(2)]
+    models = [ACKTR(policy, make_cartpoles(2), n_steps=5, seed=3, **kwargs) for _ in range(2)]
     for model in models:
         model.learn(10 * 20)
     first, second = [model.get_parameters() for model in models]

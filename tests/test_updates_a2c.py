@@ -6,8 +6,8 @@ import tensorflow.compat.v1 as tf
 from helpers import CASES, ScriptedEnv, ScriptedModel, assert_parameters, build_model, group, load_arrays
 from stable_baselines import A2C
 from stable_baselines.a2c.a2c import A2CRunner
-from stable_baselines.common.n_step import Losses
 from stable_baselines.common import losses, returns
+from stable_baselines.common.n_step import Losses
 from stable_baselines.common.runners import Rollout
 
 A2C_CASES = sorted(name for name in CASES if name.startswith("a2c_"))

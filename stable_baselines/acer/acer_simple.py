@@ -251,6 +251,7 @@ class ACER(ActorCriticRLModel):
 
     def _build_graph(self) -> None:
         self._build_policies(n_train_steps=self.n_steps + 1)
+        self.value = None  # that head is not trained: the value is the mean of Q over the policy
         self._build_average_policy()
         train_model = self.train_model
 
@@ -326,28 +327,30 @@ class ACER(ActorCriticRLModel):
             ('entropy', entropy), ('loss_policy', loss_policy), ('loss_f', loss_f), ('loss_bc', loss_bc),
             ('explained_variance', tf_util.q_explained_variance(tf.reshape(q_i, by_env), tf.reshape(q_ret, by_env)))])
 
-        if self.trust_region:
-            # as Stable Baselines 2.10: the gradient by the probabilities is that of the policy loss without entropy
-            n_rows = tf.cast(tf.shape(proba)[0], tf.float32)
-            gradient = -n_rows * tf.gradients(loss_policy, proba)[0]
-            region = restrict_to_trust_region(gradient, average_proba, proba, self.delta)
-            grads_policy = tf.gradients(proba, self.params, -region.gradient / n_rows)
-        else:
-            gradient, region = None, None
-            grads_policy = tf.gradients(loss_policy - self.ent_coef * entropy, self.params)
+        grads_policy, norms = self._build_policy_gradients(loss_policy, entropy, proba, average_proba)
         grads_q = tf.gradients(self.q_coef * loss_q, self.params)
         grads, norm = tf_util.clip_gradients([
             tf_util.gradient_add(grad_policy, grad_q, param)
             for grad_policy, grad_q, param in zip(grads_policy, grads_q, self.params)], self.max_grad_norm)
         reported.update([('norm_grads', norm), ('norm_grads_q', tf.global_norm(grads_q)),
-                         ('norm_grads_policy', tf.global_norm(grads_policy))])
-        if region is not None:
-            reported.update([
-                ('avg_norm_grads_f', tf_util.avg_norm(region.gradient)), ('avg_norm_k', tf_util.avg_norm(region.k)),
-                ('avg_norm_g', tf_util.avg_norm(gradient)),
-                ('avg_norm_k_dot_g', tf.reduce_mean(tf.abs(region.k_dot_g))),
-                ('avg_norm_adj', tf.reduce_mean(tf.abs(region.adjustment)))])
+                         ('norm_grads_policy', tf.global_norm(grads_policy))] + norms)
         return grads, reported
+
+    def _build_policy_gradients(self, loss_policy: tf.Tensor, entropy: tf.Tensor, proba: tf.Tensor,
+                                average_proba: tf.Tensor) -> Tuple[List[Optional[tf.Tensor]], List[Tuple]]:
+        """Build the gradients of the policy, within the trust region if there is one; and name what is reported."""
+        if not self.trust_region:
+            return tf.gradients(loss_policy - self.ent_coef * entropy, self.params), []
+        # as Stable Baselines 2.10: the gradient by the probabilities is that of the policy loss without entropy
+        n_rows = tf.cast(tf.shape(proba)[0], tf.float32)
+        gradient = -n_rows * tf.gradients(loss_policy, proba)[0]
+        region = restrict_to_trust_region(gradient, average_proba, proba, self.delta)
+        return tf.gradients(proba, self.params, -region.gradient / n_rows), [
+            ('avg_norm_grads_f', tf_util.avg_norm(region.gradient)),
+            ('avg_norm_k', tf_util.avg_norm(region.k)),
+            ('avg_norm_g', tf_util.avg_norm(gradient)),
+            ('avg_norm_k_dot_g', tf.reduce_mean(tf.abs(region.k_dot_g))),
+            ('avg_norm_adj', tf.reduce_mean(tf.abs(region.adjustment)))]
 
     def _make_runner(self) -> 'Runner':
         return Runner(env=self.env, model=self, n_steps=self.n_steps)

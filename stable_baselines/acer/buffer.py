@@ -39,7 +39,7 @@ class Buffer(object):
         self.np_random = np_random
         self.next_idx = 0
         self.num_in_buffer = 0
-        self._arrays = None  # type: Optional[Dict[str, np.ndarray]]
+        self._arrays: Optional[Dict[str, np.ndarray]] = None
 
     def has_atleast(self, frames: int) -> bool:
         """

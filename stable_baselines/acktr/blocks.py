@@ -33,6 +33,7 @@ def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: b
     for variable in variables:
         values = _values(variable)
         consumers = [op for value in values.values() for op in value.consumers() if op.name in path]
+        consumers.sort(key=lambda op: op.name)  # TensorFlow gives them in the order of their addresses
         products = [op for op in consumers if _is_product(op, values)]
         sums = [op for op in consumers if _is_sum(op, values, variable)]
         if products:

@@ -89,7 +89,7 @@ class SegmentRunner(AbstractEnvRunner):
 
     @abstractmethod
     def _act(self) -> Dict[str, np.ndarray]:
-        """Choose `actions`, renew the states; return what a segment keeps of a step beside what the environment says."""
+        """Choose `actions`, renew the states; return what a segment keeps of a step besides observations."""
         raise NotImplementedError
 
     def _collect(self) -> Optional[Dict[str, Any]]:
