@@ -175,7 +175,7 @@ def _resources():
     return _descendants(os.getpid()), set(os.listdir('/proc/self/fd')), _shared_memory()
 
 
-def _wait_until(condition, seconds=20):
+def _wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
