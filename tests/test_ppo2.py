@@ -88,12 +88,7 @@ def test_numbers_that_are_none(name, value):
         PPO2("MlpPolicy", make_cartpole(), **{name: value})
 
 
-def test_arguments_of_learn():
-    model = PPO2("MlpPolicy", make_cartpole(), n_steps=8, nminibatches=1)
-    with pytest.raises(ValueError, match="log_interval must be a positive integer, got 0"):
-        model.learn(8, log_interval=0)
-    model.learn(1.6e1)  # as people write it
-    assert model.num_timesteps == 16
+def test_policy_kwargs_that_are_none():
     with pytest.raises(TypeError, match="policy_kwargs must be a dict"):
         PPO2("MlpPolicy", make_cartpole(), policy_kwargs=[1])
 

@@ -357,7 +357,7 @@ class ACER(ActorCriticRLModel):
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
               tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> 'ACER':
-        callback, new_tb_log = self._init_learn(callback, reset_num_timesteps)
+        callback, new_tb_log = self._init_learn(callback, log_interval, reset_num_timesteps)
         schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         episode_stats = EpisodeStats(self.n_steps, self.n_envs)
         buffer = None
@@ -369,10 +369,11 @@ class ACER(ActorCriticRLModel):
             t_start = time.time()
             callback.on_training_start(locals(), globals())
             # the steps taken after each rollout; the last rollout is a whole one too
-            for steps in range(self.n_batch, total_timesteps + self.n_batch, self.n_batch):
+            for steps in range(self.n_batch, int(total_timesteps) + self.n_batch, self.n_batch):
                 callback.on_rollout_start()
                 segment = self.runner.run(callback)
                 if not self.runner.continue_training:
+                    callback.on_rollout_end()
                     break
                 callback.update_locals(dict(locals(), masks=segment.masks))
                 callback.on_rollout_end()

@@ -79,8 +79,9 @@ class ActorCriticRLModel(BaseRLModel):
     def get_parameter_list(self) -> List[tf.Variable]:
         return self.params
 
-    def _init_learn(self, callback: Callback, reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
-        prepared = super(ActorCriticRLModel, self)._init_learn(callback, reset_num_timesteps)
+    def _init_learn(self, callback: Callback, log_interval: int,
+                    reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
+        prepared = super(ActorCriticRLModel, self)._init_learn(callback, log_interval, reset_num_timesteps)
         if self.episode_reward is None:
             self.episode_reward = np.zeros((self.n_envs,))
         if self.ep_info_buf is None:

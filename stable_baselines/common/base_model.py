@@ -307,8 +307,10 @@ class BaseRLModel(ABC):
 
     # ---------------------------------------------------------------- training
 
-    def _init_learn(self, callback: Callback, reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
+    def _init_learn(self, callback: Callback, log_interval: int,
+                    reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
         """Prepare a call of `learn`: return the callback as an object, and whether TensorBoard begins a new curve."""
+        check_counts(log_interval=log_interval)
         if self.env is None:
             raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
         self._check_built()

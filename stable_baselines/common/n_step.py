@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common import tf_util
 from stable_baselines.common.actor_critic import ActorCriticRLModel
-from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter
+from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter, check_counts
 from stable_baselines.common.losses import policy_gradient_loss, value_function_loss
 from stable_baselines.common.math_util import explained_variance
 from stable_baselines.common.runners import NStepRunner, OnPolicyRunner, Rollout
@@ -30,6 +30,7 @@ class NStepRLModel(ActorCriticRLModel):
     _more_locals = {}  # type: Dict[str, Any]  # what callbacks see besides the variables of `learn`
 
     def setup_model(self) -> None:
+        check_counts(n_steps=self.n_steps)
         Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
         super(NStepRLModel, self).setup_model()
 
@@ -78,17 +79,18 @@ class NStepRLModel(ActorCriticRLModel):
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
               tb_log_name: str = "run", reset_num_timesteps: bool = True) -> 'NStepRLModel':
-        callback, new_tb_log = self._init_learn(callback, reset_num_timesteps)
+        callback, new_tb_log = self._init_learn(callback, log_interval, reset_num_timesteps)
         schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
 
         with SetVerbosity(self.verbose), \
                 TensorboardWriter(self.graph, self.tensorboard_log, tb_log_name, new_tb_log) as writer:
             t_start = time.time()
             callback.on_training_start(dict(locals(), **self._more_locals), globals())
-            for update in range(1, total_timesteps // self.n_batch + 1):
+            for update in range(1, int(total_timesteps) // self.n_batch + 1):
                 callback.on_rollout_start()
                 rollout = self.runner.run(callback)
                 if not self.runner.continue_training:
+                    callback.on_rollout_end()
                     break
                 returns, masks, true_reward = rollout.returns, rollout.masks, rollout.true_reward
                 callback.update_locals(locals())

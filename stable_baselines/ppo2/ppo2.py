@@ -194,9 +194,8 @@ class PPO2(ActorCriticRLModel):
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 1,
               tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> 'PPO2':
-        callback, new_tb_log = self._init_learn(callback, reset_num_timesteps)
+        callback, new_tb_log = self._init_learn(callback, log_interval, reset_num_timesteps)
         self._check_minibatches()
-        check_counts(log_interval=log_interval)
         cliprange_vf = self._cliprange_vf_schedule()
         n_updates = int(total_timesteps) // self.n_batch
 

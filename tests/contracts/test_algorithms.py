@@ -244,6 +244,15 @@ def test_callback(algorithm):
     assert steps == list(range(algorithm.n_envs, model.num_timesteps + 1, algorithm.n_envs))
 
 
+def test_arguments_of_learn(algorithm):
+    model = build(algorithm)
+    for wrong in (0, -1, 2.5, "1"):
+        with pytest.raises(ValueError, match="log_interval must be a positive integer"):
+            model.learn(algorithm.steps, log_interval=wrong)
+    model.learn(float(algorithm.steps))  # as people write it: 1e5
+    assert model.num_timesteps == algorithm.steps
+
+
 def test_callback_stops_the_training(algorithm):
     model, seen = build(algorithm), []
 
