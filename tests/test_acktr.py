@@ -253,10 +253,17 @@ def test_images():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_cartpole(seed):
-    """The tuned hyperparameters of the reference's zoo; its million steps are not needed."""
+    """The tuned hyperparameters of the reference's zoo, and its number of steps: the learning rate falls to zero."""
     model = ACKTR("MlpPolicy", make_cartpoles(8), ent_coef=0., seed=seed)
-    model.learn(300000)
+    model.learn(1000000)
     assert mean_reward(model, make_cartpoles(1)) >= 450
+
+
+def normalised_like(env, trained_in):
+    """Normalise observations with the statistics of a training, rewards not at all."""
+    env = VecNormalize(env, training=False, norm_reward=False)
+    env.obs_rms = trained_in.obs_rms
+    return env
 
 
 class Pendulum(Env):
@@ -292,13 +299,13 @@ class Pendulum(Env):
 
 @pytest.mark.slow
 def test_pendulum():
-    """The tuned hyperparameters of the reference's zoo, for a tenth of its steps."""
-    env = DummyVecEnv([Pendulum] * 4)
-    model = ACKTR("MlpPolicy", env, ent_coef=0., gamma=.99, n_steps=16, learning_rate=.06, lr_schedule="constant",
-                  seed=0)
-    assert mean_reward(model, DummyVecEnv([Pendulum])) < -900
+    env = VecNormalize(DummyVecEnv([Pendulum] * 8))
+    test_env = normalised_like(DummyVecEnv([Pendulum]), env)
+    model = ACKTR("MlpPolicy", env, ent_coef=0., vf_coef=.5, gamma=.95, n_steps=32, gae_lambda=.95,
+                  learning_rate=.06, lr_schedule="constant", seed=0)
+    assert mean_reward(model, test_env) < -900
     model.learn(200000)
-    assert mean_reward(model, DummyVecEnv([Pendulum])) > -600
+    assert mean_reward(model, test_env) > -500  # solved is about -170
 
 
 @pytest.mark.slow
@@ -308,5 +315,4 @@ def test_memory():
     model = ACKTR("MlpLstmPolicy", env, ent_coef=0., vf_coef=.5, learning_rate=.1, lr_schedule="constant",
                   kfac_clip=.01, policy_kwargs=dict(n_lstm=32), seed=0)
     model.learn(100000)
-    env.training = env.norm_reward = False
-    assert mean_reward(model, env) >= 150
+    assert mean_reward(model, normalised_like(make_cartpoles(1, HiddenVelocities), env)) >= 150

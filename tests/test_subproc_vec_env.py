@@ -639,10 +639,12 @@ def _run(script):
 
 
 INTERRUPTED = '''
-    import sys
+    import signal, sys
     from stable_baselines.common.vec_env import SubprocVecEnv, subproc_ipc
     from test_subproc_vec_env import FaultyEnv, RandomEnv, _hang
     if __name__ == '__main__':
+        # a process that was started in the background of a shell ignores Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         subproc_ipc.CLOSE_GRACE = 0.5  # workers that are forked have it, too
         venv = SubprocVecEnv([RandomEnv, _hang, RandomEnv], 'fork')
         idle = SubprocVecEnv([RandomEnv], 'forkserver')

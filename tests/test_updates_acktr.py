@@ -144,7 +144,8 @@ def test_asynchronous_decomposition_is_one_update_late_whatever_the_timing():
             if step in (1, 9):
                 update.assert_parameters(step, atol=1e-5)
             if step == 10:  # still of the cold start
-                change = [value - update.arrays["after9/" + key] for key, value in update.model.get_parameters().items()]
+                parameters = update.model.get_parameters()
+                change = [value - update.arrays["after9/" + key] for key, value in parameters.items()]
                 np.testing.assert_allclose(norm(change), .05 * update.arrays["trace/momentum_norms"][9, 1], rtol=1e-4)
         results.append(update.model.get_parameters())
         assert update.n_decompositions() >= 3

@@ -1,6 +1,6 @@
 """Actor Critic using Kronecker-Factored Trust Region, https://arxiv.org/abs/1708.05144"""
 import warnings
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Optional, Type, Union
 
 import numpy as np
@@ -44,7 +44,8 @@ class ACKTR(NStepRLModel):
     :param vf_coef: (float) weight of the value loss
     :param vf_fisher_coef: (float) weight of the value function in the Fisher matrix; larger values slow it down
     :param learning_rate: (float) step size at the start
-    :param max_grad_norm: (float) for the first ten updates gradients are clipped to this global norm; None does not clip
+    :param max_grad_norm: (float) for the first nine updates gradients are clipped to this global norm; None does
+        not clip
     :param kfac_clip: (float) how far a step may change the policy and the values, measured by the Fisher matrix
     :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
@@ -115,7 +116,7 @@ class ACKTR(NStepRLModel):
                 stats_decay=0.99, max_grad_norm=self.max_grad_norm, verbose=self.verbose)
             train_op, decompose_op = self.optimizer.minimize(self.loss, sampled_loss, self.params)
 
-        self._decomposition = None  # type: Optional[Future]
+        self._decomposition = None  # a Future, once one was begun in the background
         if decompose_op is not None:
             self._decompose = tf_util.function([], [], updates=[decompose_op], session=self.sess)
             self._background = ThreadPoolExecutor(max_workers=1)

@@ -9,11 +9,12 @@ for N samples that make R rows: one row each for a dense layer (https://arxiv.or
 position of the filters for a convolution (https://arxiv.org/abs/1602.01407), one row for every time step where a weight
 is used again and again. A bias is a layer with the input 1.
 """
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from functools import partial
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from stable_baselines.acktr.blocks import Block
+from stable_baselines.acktr.blocks import PRODUCTS, Block
 from stable_baselines.common.tf_util import intprod
 
 
@@ -48,12 +49,13 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
 
     :param blocks: ([Block]) the blocks
     :param loss: (tf.Tensor) mean over the samples of their negative log-likelihood, for outputs drawn from the model
-    :param average_positions: (bool) whether to treat the positions of a convolution as one: mean patch, summed derivative
+    :param average_positions: (bool) whether to treat the positions of a convolution as one: mean patch, summed
+        derivative
     :return: ([Sides]) the factors; blocks whose derivative is zero are left out
     """
     outputs = {output.name: output for block in blocks for output in block.outputs}
     derivatives = dict(zip(outputs, tf.gradients(loss, list(outputs.values())) if outputs else []))
-    factors = {}  # type: Dict[Tuple, Factor]
+    factors = {}
 
     def get(key, build, name):
         if key not in factors:
@@ -65,12 +67,12 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
         if any(derivatives[output.name] is None for output in block.outputs):
             continue
         name = block.variables[0].op.name
-        has_weight = block.ops[0].type in ('MatMul', 'Conv2D')
+        has_weight = block.ops[0].type in PRODUCTS
         as_one = average_positions or not has_weight
         output = get(('output', _names(block.outputs), as_one and block.outputs[0].shape.ndims > 2),
-                     lambda: _output_moment([derivatives[tensor.name] for tensor in block.outputs], as_one),
+                     partial(_output_moment, [derivatives[tensor.name] for tensor in block.outputs], as_one),
                      name + '/output')
-        input_ = get(('input',) + _input_key(block), lambda: _input_moment(block, average_positions),
+        input_ = get(('input',) + _input_key(block), partial(_input_moment, block, average_positions),
                      name + '/input') if has_weight else None
         sides.append(Sides(block, input_, output))
     return sides
@@ -108,7 +110,7 @@ def _output_moment(derivatives: List[tf.Tensor], sum_positions: bool) -> tf.Tens
 
 
 def _patches(op: tf.Operation) -> tf.Tensor:
-    """Cut out what the filters of a convolution see: shape (n, height, width, filter height * filter width * channels)."""
+    """Cut out what the filters of a convolution see: shape (n, height, width, size of a filter)."""
     height, width = op.inputs[1].shape.as_list()[:2]
     return tf.image.extract_patches(op.inputs[0], sizes=[1, height, width, 1], strides=op.get_attr('strides'),
                                           rates=op.get_attr('dilations'), padding=op.get_attr('padding').decode())

@@ -1,7 +1,7 @@
 """What A2C and ACKTR share: each rollout of n_steps makes one update and is then forgotten."""
 import time
 from abc import abstractmethod
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -27,7 +27,7 @@ class NStepRLModel(ActorCriticRLModel):
     """
 
     _logged_losses = ()  # which losses are reported, in their order
-    _more_locals = {}  # type: Dict[str, Any]  # what callbacks see besides the variables of `learn`
+    _more_locals = {}  # what callbacks see besides the variables of `learn`
 
     def setup_model(self) -> None:
         check_counts(n_steps=self.n_steps)

@@ -112,7 +112,7 @@ def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
 flatten = conv_to_fc
 
 
-# Sequences up to here are unrolled: they run faster than a loop, and K-FAC sees each product with the recurrent weights.
+# Sequences up to here are unrolled: faster than a loop, and K-FAC sees each product with the recurrent weights.
 _LONGEST_UNROLLED = 32
 
 
