@@ -9,7 +9,6 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from stable_baselines import logger
 from stable_baselines.common import gym_compat, save_util, tf_util
 from stable_baselines.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines.common.gym_compat import spaces
@@ -427,7 +426,7 @@ def event_shape(space: spaces.Space) -> Tuple[int, ...]:
 
 class SetVerbosity(object):
     """
-    Silence TensorFlow and gym as far as the verbosity says, within a `with` block.
+    Silence TensorFlow as far as the verbosity says, within a `with` block.
 
     :param verbose: (int) 0 leaves errors only, 1 warnings too, 2 everything
     """

@@ -1,5 +1,5 @@
 """Values that change over training: learning rates, clip ranges, exploration."""
-from typing import Callable, Dict, Sequence, Tuple, Union
+from typing import Callable, Sequence, Tuple, Union
 
 import numpy as np
 
