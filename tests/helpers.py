@@ -153,6 +153,37 @@ class BrightSide(Env):
         return self._draw(), reward, self._steps >= 20, {}
 
 
+class Pendulum(Env):
+    """The classic swing-up: torque on a rod that has to stand upright; observed are its direction and its velocity."""
+
+    observation_space = spaces.Box(low=-8, high=8, shape=(3,), dtype=np.float32)
+    action_space = spaces.Box(low=-2, high=2, shape=(1,), dtype=np.float32)
+
+    def __init__(self):
+        self._random = np.random.RandomState(0)
+
+    def seed(self, seed=None):
+        self._random = np.random.RandomState(seed)
+        return [seed]
+
+    def reset(self):
+        self._angle, self._velocity = self._random.uniform([-np.pi, -1], [np.pi, 1])
+        self._steps = 0
+        return self._observe()
+
+    def _observe(self):
+        return np.float32([np.cos(self._angle), np.sin(self._angle), self._velocity])
+
+    def step(self, action):
+        torque = float(np.clip(action[0], -2, 2))
+        distance = (self._angle + np.pi) % (2 * np.pi) - np.pi
+        reward = -(distance ** 2 + .1 * self._velocity ** 2 + .001 * torque ** 2)
+        self._velocity = np.clip(self._velocity + .05 * (15 * np.sin(self._angle) + 3 * torque), -8, 8)
+        self._angle += .05 * self._velocity
+        self._steps += 1
+        return self._observe(), reward, self._steps >= 200, {}
+
+
 def make_cartpoles(n_envs, wrap=lambda env: env):
     """Return a DummyVecEnv of CartPoles."""
     return DummyVecEnv([lambda: wrap(gym_compat.make("CartPole-v1"))] * n_envs)

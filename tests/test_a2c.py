@@ -2,10 +2,9 @@
 import numpy as np
 import pytest
 
-from helpers import BrightSide, HiddenVelocities, make_cartpoles, make_env
+from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, make_env
 from stable_baselines import A2C, logger
 from stable_baselines.bench import Monitor
-from stable_baselines.common import gym_compat
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import Env, spaces
 from stable_baselines.common.identity_env import (
@@ -164,21 +163,14 @@ def test_cartpole_without_velocities(seed):
 
 
 @pytest.mark.slow
-def test_pendulum():
-    """The tuned hyperparameters of the reference's zoo, for half of its 2,000,000 steps."""
-    def make_pendulum():
-        try:
-            return gym_compat.make("Pendulum-v0")
-        except ValueError:  # newer libraries have the same task as v1
-            return gym_compat.make("Pendulum-v1")
-
-    def make_pendulums(n_envs):
-        return DummyVecEnv([make_pendulum] * n_envs)
-
-    model = A2C("MlpPolicy", make_pendulums(8), gamma=.95, ent_coef=0., seed=0, n_cpu_tf_sess=1)
-    assert mean_reward(model, make_pendulums(1)) < -1000
-    model.learn(1000000)
-    assert mean_reward(model, make_pendulums(1)) > -700
+@pytest.mark.parametrize("seed", range(2))
+def test_pendulum(seed):
+    """The tuned hyperparameters of the reference's zoo, for three quarters of its 2,000,000 steps."""
+    model = A2C("MlpPolicy", DummyVecEnv([Pendulum] * 8), gamma=.95, ent_coef=0., seed=seed, n_cpu_tf_sess=1)
+    env = DummyVecEnv([Pendulum])
+    assert mean_reward(model, env) < -1000
+    model.learn(1500000)
+    assert mean_reward(model, env) > -400  # solved is about -170
 
 
 @pytest.mark.parametrize("make", [

@@ -6,7 +6,11 @@ from stable_baselines import PPO2
 from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.identity_env import (
-    IdentityEnv, IdentityEnvBox, IdentityEnvMultiBinary, IdentityEnvMultiDiscrete)
+    IdentityEnv,
+    IdentityEnvBox,
+    IdentityEnvMultiBinary,
+    IdentityEnvMultiDiscrete,
+)
 from stable_baselines.common.vec_env import DummyVecEnv
 
 

@@ -1,8 +1,8 @@
 """Running mean and variance."""
 import numpy as np
 import pytest
-from helpers import load_arrays
 
+from helpers import load_arrays
 from stable_baselines.common.running_mean_std import RunningMeanStd
 
 

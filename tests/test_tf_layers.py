@@ -51,7 +51,8 @@ def test_conv(session):
     session.run(tf.assign(variables[1], np.arange(7.).reshape(1, 7, 1, 1)))
     filters, result = session.run([variables[0], output])
     assert result.shape == (2, 2, 2, 7)
-    np.testing.assert_allclose(result[1, 1, 0], np.tensordot(images[1, 2:5, 0:2], filters, 3) + np.arange(7.), atol=1e-5)
+    expected = np.tensordot(images[1, 2:5, 0:2], filters, 3) + np.arange(7.)
+    np.testing.assert_allclose(result[1, 1, 0], expected, atol=1e-5)
     assert tf_layers.conv(tf.constant(images), "one", n_filters=7, filter_size=3, stride=1, pad="SAME",
                           one_dim_bias=True).shape.as_list() == [2, 5, 4, 7]
     assert names()[-1] == ("one/b:0", (7,))

@@ -3,8 +3,8 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import load_arrays
 
+from helpers import load_arrays
 from stable_baselines.common.gym_compat import make, spaces
 from stable_baselines.common.running_mean_std import RunningMeanStd
 from stable_baselines.common.vec_env import (

@@ -7,9 +7,14 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common.distributions import (
-    BernoulliProbabilityDistribution, CategoricalProbabilityDistribution, DiagGaussianProbabilityDistribution,
-    MultiCategoricalProbabilityDistribution, ProbabilityDistribution, ProbabilityDistributionType,
-    make_proba_dist_type)
+    BernoulliProbabilityDistribution,
+    CategoricalProbabilityDistribution,
+    DiagGaussianProbabilityDistribution,
+    MultiCategoricalProbabilityDistribution,
+    ProbabilityDistribution,
+    ProbabilityDistributionType,
+    make_proba_dist_type,
+)
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.input import observation_input
 from stable_baselines.common.tf_layers import conv, conv_to_fc, linear, lstm
