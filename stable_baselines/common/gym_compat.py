@@ -637,7 +637,7 @@ def make(env_id: str, **kwargs) -> Any:
     :param kwargs: passed on to the library's ``make``
     :return: (Env) the environment in the classic API
     :raises ValueError: if no library knows the id, with those that come near
-    :raises ImportError: or the library's DependencyNotInstalled, if the simulator is missing, with what to install
+    :raises ImportError: if the simulator is missing, with what to install
     """
     if not isinstance(env_id, str):
         raise TypeError(f"env_id={env_id!r}: accepted is the id of a registered environment, a str")
@@ -650,7 +650,7 @@ def make(env_id: str, **kwargs) -> Any:
         try:
             return convert_env(library.make(env_id, **options))
         except (library.error.DependencyNotInstalled, ImportError) as error:
-            raise type(error)("env_id={!r}: {} {}".format(env_id, error, _what_to_install(str(error)))) from error
+            raise ImportError("env_id={!r}: {} {}".format(env_id, error, _what_to_install(str(error)))) from error
         except library.error.Error as error:
             errors.append(error)
     raise ValueError("env_id={!r}: {}. {}".format(env_id, str(errors[0]).rstrip('.'), _hint(env_id))) from errors[0]

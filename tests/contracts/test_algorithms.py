@@ -62,6 +62,7 @@ def test_no_seed_means_different_runs(algorithm):
     assert not np.array_equal(*actions)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 def test_every_constructor_argument_is_saved(algorithm, tmp_path):
     arguments = set(inspect.signature(algorithm.model_class.__init__).parameters) - {"self"} - NOT_SAVED
     assert set(algorithm.changed) == arguments, "contracts/algorithms.py must name a changed value for each argument"
