@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stable_baselines.common import gym_compat
+from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import Env, ObservationWrapper, spaces
 from stable_baselines.common.schedules import SCHEDULES
 from stable_baselines.common.vec_env import DummyVecEnv
@@ -187,6 +188,12 @@ class Pendulum(Env):
 def make_cartpoles(n_envs, wrap=lambda env: env):
     """Return a DummyVecEnv of CartPoles."""
     return DummyVecEnv([lambda: wrap(gym_compat.make("CartPole-v1"))] * n_envs)
+
+
+def mean_reward(model, env, seed=100):
+    """Evaluate the deterministic policy over 20 episodes."""
+    env.seed(seed)
+    return evaluate_policy(model, env, n_eval_episodes=20)[0]
 
 
 @contextlib.contextmanager

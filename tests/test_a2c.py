@@ -1,11 +1,12 @@
 """A2C: schedules, policies and spaces, reports, and that it learns."""
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
-from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, make_env
+from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, make_env, mean_reward
 from stable_baselines import A2C, logger
 from stable_baselines.bench import Monitor
-from stable_baselines.common.evaluation import evaluate_policy
+from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines.common.gym_compat import Env, spaces
 from stable_baselines.common.identity_env import (
     IdentityEnv,
@@ -109,6 +110,18 @@ def test_locals_of_later_steps():
     assert offered[0] == (False, False)
 
 
+def test_tensorboard_shows_the_losses_before_the_step(tmp_path):
+    model = A2C("MlpPolicy", make_cartpoles(2), tensorboard_log=str(tmp_path), seed=0)
+    returned, train = [], model._train
+    model._train = lambda *args: returned.append(train(*args)) or returned[-1]
+    model.learn(50)
+    shown = [value.simple_value for events in (tmp_path / "A2C_1").glob("events*")
+             for event in tf.train.summary_iterator(str(events)) for value in event.summary.value
+             if value.tag == "loss/value_function_loss"]
+    np.testing.assert_allclose(shown, [losses.value_loss for losses in returned], rtol=1e-6)
+    assert len(shown) == 5
+
+
 # ================================================================
 # Learning
 # ================================================================
@@ -137,12 +150,6 @@ class Follow(Env):
         return np.float32([self._point, self._goal]), -abs(self._point - self._goal), self._steps >= 20, {}
 
 
-def mean_reward(model, env, seed=100):
-    """Evaluate the deterministic policy over 20 episodes."""
-    env.seed(seed)
-    return evaluate_policy(model, env, n_eval_episodes=20)[0]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_cartpole(seed):
@@ -165,12 +172,13 @@ def test_cartpole_without_velocities(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_pendulum(seed):
-    """The tuned hyperparameters of the reference's zoo, for three quarters of its 2,000,000 steps."""
+    """The reference's zoo's hyperparameters, until an evaluation shows control, for at most its 2,000,000 steps."""
+    evaluation = EvalCallback(DummyVecEnv([Pendulum]), n_eval_episodes=20, eval_freq=100000 // 8, verbose=0,
+                              callback_on_new_best=StopTrainingOnRewardThreshold(-300))  # solved is about -170
     model = A2C("MlpPolicy", DummyVecEnv([Pendulum] * 8), gamma=.95, ent_coef=0., seed=seed, n_cpu_tf_sess=1)
-    env = DummyVecEnv([Pendulum])
-    assert mean_reward(model, env) < -1000
-    model.learn(1500000)
-    assert mean_reward(model, env) > -400  # solved is about -170
+    assert mean_reward(model, evaluation.eval_env) < -1000
+    model.learn(2000000, callback=evaluation)
+    assert evaluation.best_mean_reward > -300
 
 
 @pytest.mark.parametrize("make", [

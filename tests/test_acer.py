@@ -2,13 +2,13 @@
 import numpy as np
 import pytest
 
-from helpers import BrightSide, HiddenVelocities, SpacesEnv, make_cartpoles, make_env
+from helpers import BrightSide, HiddenVelocities, SpacesEnv, make_cartpoles, make_env, mean_reward
 from stable_baselines import ACER, logger
 from stable_baselines.acer.acer_simple import EpisodeStats
 from stable_baselines.acer.buffer import Buffer
-from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.identity_env import IdentityEnv
+from stable_baselines.common.policies import FeedForwardPolicy
 from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack
 
 BOX = spaces.Box(low=-1, high=1, shape=(4,), dtype=np.float32)
@@ -233,6 +233,30 @@ def test_policies_and_observations(policy, observation_space):
     assert all(model.action_space.contains(action) for action in actions)
 
 
+class NoQ(FeedForwardPolicy):
+    """A policy as users write them for other algorithms: without Q."""
+
+    def __init__(self, *args, **kwargs):
+        super(NoQ, self).__init__(*args, feature_extraction="mlp", **kwargs)
+        self.q_value = None
+
+
+@pytest.mark.parametrize("kwargs, message", [
+    (dict(n_steps=0), "n_steps must be a positive integer, got 0"),
+    (dict(buffer_size=400.), "buffer_size must be a positive integer, got 400.0"),
+    (dict(replay_ratio=-1), "replay_ratio must be at least 0, got -1"),
+    (dict(replay_ratio=np.nan), "replay_ratio must be at least 0, got nan"),
+    (dict(policy=NoQ), "needs a policy that has q_value, which NoQ does not set")])
+def test_wrong_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ACER(**dict(dict(policy="MlpPolicy", env=make_cartpoles(1)), **kwargs))
+
+
+def test_replay_that_never_begins():
+    with pytest.warns(UserWarning, match="nothing will be replayed: replay_start=41 .* buffer_size=40 holds"):
+        ACER("MlpPolicy", make_cartpoles(1), n_steps=1, buffer_size=40, replay_start=41)
+
+
 def test_unknown_schedule():
     with pytest.raises(ValueError, match="unknown schedule 'exponential', the named schedules are: constant"):
         ACER("MlpPolicy", make_cartpoles(1), lr_schedule="exponential")
@@ -283,12 +307,6 @@ def test_locals_of_later_steps():
 # ================================================================
 # Learning
 # ================================================================
-
-def mean_reward(model, env, seed=100):
-    """Evaluate the deterministic policy over 20 episodes."""
-    env.seed(seed)
-    return evaluate_policy(model, env, n_eval_episodes=20)[0]
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, make_env
+from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, make_env, mean_reward
 from stable_baselines import ACKTR, logger
 from stable_baselines.acktr import run_atari
 from stable_baselines.bench import Monitor
-from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.identity_env import IdentityEnv
 from stable_baselines.common.policies import ActorCriticPolicy, FeedForwardPolicy
@@ -226,12 +225,6 @@ def test_training_on_a_game(monkeypatch):
 # ================================================================
 # Learning
 # ================================================================
-
-def mean_reward(model, env, seed=100):
-    """Evaluate the deterministic policy over 20 episodes."""
-    env.seed(seed)
-    return evaluate_policy(model, env, n_eval_episodes=20)[0]
-
 
 def test_identity():
     def make():

@@ -1,10 +1,9 @@
 """PPO2 learns: control, images, memory, every kind of action."""
 import pytest
 
-from helpers import BrightSide, HiddenVelocities, make_cartpoles
+from helpers import BrightSide, HiddenVelocities, make_cartpoles, mean_reward
 from stable_baselines import PPO2
 from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
-from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.identity_env import (
     IdentityEnv,
     IdentityEnvBox,
@@ -12,12 +11,6 @@ from stable_baselines.common.identity_env import (
     IdentityEnvMultiDiscrete,
 )
 from stable_baselines.common.vec_env import DummyVecEnv
-
-
-def mean_reward(model, env, seed=100):
-    """Evaluate the deterministic policy over 20 episodes."""
-    env.seed(seed)
-    return evaluate_policy(model, env, n_eval_episodes=20)[0]
 
 
 @pytest.mark.parametrize("seed", range(3))

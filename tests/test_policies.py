@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import make_env
-from stable_baselines import PPO2
+from helpers import make_cartpoles, make_env
+from stable_baselines import A2C, ACER, PPO2
 from stable_baselines.common import policies, tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.input import observation_input
@@ -239,6 +239,48 @@ def test_custom_recurrent_policy_with_another_number_of_environments():
     for name, value in model.get_parameters().items():
         np.testing.assert_array_equal(value, before[name])
     model.learn(12)
+
+
+def test_rebuilt_model_keeps_the_state_of_its_training():
+    model = ACER(CustomLstm, make_env(BOX, spaces.Discrete(2), n_envs=2), n_steps=4, replay_ratio=0, seed=0)
+    model.learn(32)
+    before, averages = variables(model), [variable.name for variable in model.averages]
+    model.set_env(make_env(BOX, spaces.Discrete(2), n_envs=3))
+    after = variables(model)
+    assert set(after) == set(before) and any("RMSProp" in name for name in before) and set(averages) <= set(before)
+    for name, value in after.items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    np.testing.assert_raises(AssertionError, np.testing.assert_array_equal, before[averages[0]],
+                             model.get_parameters()[model.params[0].name])  # these two do differ
+    model.learn(12)
+
+
+def variables(model):
+    """Return all variables of a model by name."""
+    return model.sess.run({variable.name: variable for variable in
+                           model.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)})
+
+
+@pytest.mark.parametrize("policy", ["MlpLstmPolicy", "MlpLnLstmPolicy"])
+@pytest.mark.parametrize("n_steps", [20, 40])  # unrolled, and as a loop
+def test_training_sees_what_was_acted_on(policy, n_steps):
+    """Episodes end within the segments, and the second one begins with a state of the first."""
+    kwargs = dict(n_steps=n_steps, policy_kwargs=dict(n_lstm=4), seed=0)
+    model = A2C(policy, make_cartpoles(2), **kwargs)
+    model.runner.run()
+    rollout = model.runner.run()
+    neglogp, values = model.sess.run([model.neglogp, model.train_model.value_flat],
+                                     dict(zip(model._train_inputs, model._feeds(rollout, 0.))))
+    assert rollout.masks.any()
+    np.testing.assert_allclose(neglogp, rollout.neglogpacs, atol=1e-5)
+    np.testing.assert_allclose(values, rollout.values, atol=1e-5)
+
+    model = ACER(policy, make_cartpoles(2), **kwargs)
+    model.runner.run()
+    segment = model.runner.run()
+    proba = model.sess.run(model.train_model.policy_proba, dict(zip(model._train_inputs, model._feeds(segment, 0.))))
+    assert segment.dones.any()
+    np.testing.assert_allclose(proba.reshape(2, n_steps + 1, 2)[:, :-1], segment.mus, atol=1e-5)
 
 
 @pytest.mark.parametrize("space, observation, expected", [

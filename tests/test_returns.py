@@ -87,5 +87,7 @@ def test_swap_and_flatten(shape):
     arr = np.broadcast_to((10 * np.arange(3)[None] + np.arange(4)[:, None]).reshape((4, 3) + (1,) * len(shape)),
                           (4, 3) + shape)
     flat = returns.swap_and_flatten(arr)
-    assert flat.shape == (12,) + shape
+    assert flat.shape == (12,) + shape and not np.shares_memory(flat, arr)
     np.testing.assert_array_equal(flat.reshape(12, -1)[:, 0], [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23])
+    for single in (arr[:, :1], arr[:1]):  # nothing to move, but still a copy
+        assert not np.shares_memory(returns.swap_and_flatten(single), single)

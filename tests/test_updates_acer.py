@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 from helpers import CASES, assert_parameters, build_model, group, load_arrays
 from stable_baselines import ACER
 from stable_baselines.acer import acer_simple
-from stable_baselines.acer.buffer import Segment
+from stable_baselines.acer.buffer import ReplaySegment
 
 ACER_CASES = sorted(name for name in CASES if name.startswith("acer_"))
 
@@ -27,8 +27,8 @@ def evaluate(*tensors):
 def segment_of(batch, n_envs):
     """Return the batch of a case as a segment."""
     fields = {name: batch[name].reshape((n_envs, -1) + batch[name].shape[1:])
-              for name in Segment._fields if name != "states"}
-    return Segment(states=batch.get("states"), **fields)
+              for name in ReplaySegment._fields if name != "states"}
+    return ReplaySegment(states=batch.get("states"), **fields)
 
 
 def load_averages(model, averages):

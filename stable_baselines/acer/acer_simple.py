@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
-from stable_baselines.acer.buffer import Buffer, Segment
+from stable_baselines.acer.buffer import Buffer, ReplaySegment
 from stable_baselines.common import tf_util
 from stable_baselines.common.actor_critic import ActorCriticRLModel
-from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter
+from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter, check_counts
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.math_util import safe_mean
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
@@ -108,7 +108,7 @@ def truncated_policy_loss(proba_i: tf.Tensor, rho_i: tf.Tensor, advantages: tf.T
     :param correction_term: (float) where the weights are truncated, c
     :return: (tf.Tensor) scalar
     """
-    weights = tf.stop_gradient(advantages * tf.minimum(correction_term, rho_i))
+    weights = tf.stop_gradient(advantages * tf.minimum(rho_i, correction_term))
     return -tf.reduce_mean(tf.log(proba_i + EPSILON) * weights)
 
 
@@ -180,13 +180,14 @@ class ACER(ActorCriticRLModel):
     :param max_grad_norm: (float) gradients are clipped to this global norm; None does not clip
     :param learning_rate: (float) step size at the start
     :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
-        'double_linear_con', 'middle_drop' or 'double_middle_drop'
+        'double_linear_con', 'middle_drop' or 'double_middle_drop'. The last update of a 'linear' one has step size 0
     :param rprop_alpha: (float) RMSProp's decay of the mean square of the gradient
     :param rprop_epsilon: (float) RMSProp's epsilon, added to the mean square before the root
-    :param buffer_size: (int) number of steps of each environment that are kept for replay
+    :param buffer_size: (int) number of steps of each environment that are kept for replay, at least n_steps
     :param replay_ratio: (float) mean number of updates with replayed segments for each one with a new segment;
         larger values get more out of each step and take longer, typical 1 to 8. 0 turns replay off
-    :param replay_start: (int) number of steps of each environment in the buffer before the first replay
+    :param replay_start: (int) number of steps of each environment in the buffer before the first replay, rounded down
+        to whole segments
     :param correction_term: (float) where importance weights are truncated; smaller values are less noisy and rely
         more on Q
     :param trust_region: (bool) whether to keep the policy close to the average one
@@ -239,11 +240,24 @@ class ACER(ActorCriticRLModel):
             self.setup_model()
 
     def setup_model(self) -> None:
+        check_counts(n_steps=self.n_steps)
         Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
+        self._check_replay()
         if self.action_space is not None and not isinstance(self.action_space, spaces.Discrete):
             raise ValueError("ACER takes Discrete actions only, got {}".format(self.action_space))
         super(ACER, self).setup_model()
         self._reset_averages()
+
+    def _check_replay(self) -> None:
+        """Refuse a replay memory that cannot be, warn of one that would never be used."""
+        if not self.replay_ratio >= 0:
+            raise ValueError("replay_ratio must be at least 0, got {!r}".format(self.replay_ratio))
+        if self.replay_ratio == 0:
+            return
+        check_counts(buffer_size=self.buffer_size)
+        if self.replay_start // self.n_steps > self.buffer_size // self.n_steps:
+            warnings.warn("nothing will be replayed: replay_start={} steps are more than buffer_size={} holds".format(
+                self.replay_start, self.buffer_size), stacklevel=4)
 
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
         super(ACER, self).load_parameters(load_path_or_dict, exact_match)
@@ -254,6 +268,9 @@ class ACER(ActorCriticRLModel):
         self.value = None  # that head is not trained: the value is the mean of Q over the policy
         self._build_average_policy()
         train_model = self.train_model
+        if train_model.q_value is None:
+            raise ValueError("ACER needs a policy that has q_value, which {} does not set".format(
+                self.policy.__name__))
 
         with tf.variable_scope("loss", reuse=False):
             self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
@@ -379,6 +396,7 @@ class ACER(ActorCriticRLModel):
                 callback.on_rollout_end()
                 episode_stats.feed(segment.rewards, segment.dones)
 
+                # as Stable Baselines 2.10: what the schedule says of the rollout's end, with 'linear' 0 at the last one
                 learning_rate = schedule.value_steps(min(steps, total_timesteps))
                 reported = self._train(segment, learning_rate, writer)
                 if writer is not None:
@@ -397,16 +415,15 @@ class ACER(ActorCriticRLModel):
             callback.on_training_end()
         return self
 
-    def _train(self, segment: Segment, learning_rate: float,
+    def _train(self, segment: ReplaySegment, learning_rate: float,
                writer: Optional[tf.summary.FileWriter] = None) -> 'OrderedDict[str, np.ndarray]':
         """Update parameters and averages with one segment; return losses and norms before the step, by name."""
         feeds = self._feeds(segment, learning_rate)
-        reported = self._train_function(*feeds)
         if writer is not None:
             self._write_summary(writer, feeds)
-        return reported
+        return self._train_function(*feeds)
 
-    def _feeds(self, segment: Segment, learning_rate: float) -> List[Any]:
+    def _feeds(self, segment: ReplaySegment, learning_rate: float) -> List[Any]:
         """Return a segment, flattened, in the order of the training function's inputs."""
         obs, actions, rewards, mus, dones, masks = [
             array.reshape((-1,) + array.shape[2:]) for array in segment[:6]]
@@ -436,14 +453,14 @@ class Runner(SegmentRunner):
     def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
         super(Runner, self)._offer_locals(step, kept, enc_obs=self._arrays['obs'][:step + 1], **step_locals)
 
-    def _run(self) -> Optional[Segment]:
+    def _run(self) -> Optional[ReplaySegment]:
         collected = self._collect()
         if collected is None:
             return None
         by_env = {name: collected[name].swapaxes(0, 1) for name in ('actions', 'rewards', 'mus')}
         obs = np.concatenate([collected['obs'], self.obs[None]]).swapaxes(0, 1)
         masks = np.concatenate([collected['dones'], self.dones[None]]).swapaxes(0, 1)
-        return Segment(obs=obs, dones=masks[:, 1:], masks=masks, states=collected['states'], **by_env)
+        return ReplaySegment(obs=obs, dones=masks[:, 1:], masks=masks, states=collected['states'], **by_env)
 
 
 class EpisodeStats(object):

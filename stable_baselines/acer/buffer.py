@@ -5,7 +5,7 @@ import numpy as np
 
 from stable_baselines.common.vec_env import VecEnv, VecFrameStack
 
-Segment = NamedTuple('Segment', [
+ReplaySegment = NamedTuple('ReplaySegment', [
     ('obs', np.ndarray),  # with the one after the last step, (n_envs, n_steps + 1) + observation shape
     ('actions', np.ndarray),  # (n_envs, n_steps)
     ('rewards', np.ndarray),  # (n_envs, n_steps)
@@ -35,7 +35,8 @@ class Buffer(object):
         self.n_env = env.num_envs
         self.n_steps = n_steps
         self.size = size // n_steps
-        self.n_stack = env.n_stack if isinstance(env, VecFrameStack) else 1
+        # not a subclass, which may begin an episode with other frames than empty ones
+        self.n_stack = env.n_stack if type(env) is VecFrameStack else 1
         self.np_random = np_random
         self.next_idx = 0
         self.num_in_buffer = 0
@@ -43,9 +44,9 @@ class Buffer(object):
 
     def has_atleast(self, frames: int) -> bool:
         """
-        Tell whether the buffer holds enough steps.
+        Tell whether the buffer holds enough segments.
 
-        :param frames: (int) number of steps of each environment; parts of a segment are not counted
+        :param frames: (int) number of steps of each environment, rounded down to whole segments
         :return: (bool) whether that many are stored
         """
         return self.num_in_buffer >= frames // self.n_steps
@@ -93,7 +94,7 @@ class Buffer(object):
     def put(self, enc_obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, mus: np.ndarray, dones: np.ndarray,
             masks: np.ndarray, states: Optional[np.ndarray] = None) -> None:
         """
-        Store a segment, in the place of the oldest one if the buffer is full; see `Segment` for the shapes.
+        Store a segment, in the place of the oldest one if the buffer is full; see `ReplaySegment` for the shapes.
 
         :param enc_obs: (np.ndarray) observations, as `encode` returns them
         :param actions: (np.ndarray) actions
@@ -125,18 +126,18 @@ class Buffer(object):
         """
         return arr[idx, envx]
 
-    def sample(self) -> Segment:
+    def sample(self) -> ReplaySegment:
         """
         Draw a segment: for each environment, independently, one of those that it went through.
 
-        :return: (Segment) the segment
+        :return: (ReplaySegment) the segment
         :raises ValueError: if nothing is stored
         """
         if not self.can_sample():
             raise ValueError("the buffer is empty")
         idx, envx = self.np_random.randint(0, self.num_in_buffer, self.n_env), np.arange(self.n_env)
         taken = {name: self.take(arr, idx, envx) for name, arr in self._arrays.items()}
-        return Segment(obs=self.decode(taken.pop('enc_obs'), taken['masks']), **dict(dict(states=None), **taken))
+        return ReplaySegment(obs=self.decode(taken.pop('enc_obs'), taken['masks']), **dict(dict(states=None), **taken))
 
     def get(self):
         """

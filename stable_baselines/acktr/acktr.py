@@ -44,8 +44,8 @@ class ACKTR(NStepRLModel):
     :param vf_coef: (float) weight of the value loss
     :param vf_fisher_coef: (float) weight of the value function in the Fisher matrix; larger values slow it down
     :param learning_rate: (float) step size at the start
-    :param max_grad_norm: (float) for the first nine updates gradients are clipped to this global norm; None does
-        not clip
+    :param max_grad_norm: (float) until the first decomposition, for nine updates or more, gradients are clipped to
+        this global norm; None does not clip
     :param kfac_clip: (float) how far a step may change the policy and the values, measured by the Fisher matrix
     :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
@@ -53,8 +53,9 @@ class ACKTR(NStepRLModel):
     :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
     :param _init_setup_model: (bool) whether to build the network at once
     :param async_eigen_decomp: (bool) whether to decompose the Fisher matrix while the environments are stepped, for
-        the update after the next one
-    :param kfac_update: (int) number of updates between two decompositions of the Fisher matrix
+        the next update
+    :param kfac_update: (int) number of updates between two decompositions of the Fisher matrix; the first one comes
+        with the first multiple of it from update 10 on
     :param gae_lambda: (float) GAE's trade-off: smaller values are less noisy and more biased; None means returns of
         n_steps, without GAE
     :param policy_kwargs: (dict) extra arguments of the policy

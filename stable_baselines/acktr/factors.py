@@ -113,7 +113,7 @@ def _patches(op: tf.Operation) -> tf.Tensor:
     """Cut out what the filters of a convolution see: shape (n, height, width, size of a filter)."""
     height, width = op.inputs[1].shape.as_list()[:2]
     return tf.image.extract_patches(op.inputs[0], sizes=[1, height, width, 1], strides=op.get_attr('strides'),
-                                          rates=op.get_attr('dilations'), padding=op.get_attr('padding').decode())
+                                    rates=op.get_attr('dilations'), padding=op.get_attr('padding').decode())
 
 
 def _positions(tensor: tf.Tensor) -> List[int]:

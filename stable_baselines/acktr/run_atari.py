@@ -18,6 +18,7 @@ def train(env_id: str, num_timesteps: int, seed: int, num_cpu: int) -> ACKTR:
     """
     env = VecFrameStack(make_atari_env(env_id, num_cpu, seed), 4)
     try:
+        # with all cores, because the decompositions are large: a run does not repeat to the last bit
         model = ACKTR(CnnPolicy, env, verbose=1, seed=seed, n_cpu_tf_sess=None)
         return model.learn(total_timesteps=num_timesteps)
     finally:

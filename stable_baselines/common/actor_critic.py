@@ -71,10 +71,10 @@ class ActorCriticRLModel(BaseRLModel):
         return self.policy.recurrent and not issubclass(self.policy, LstmPolicy)
 
     def _rebuild(self) -> None:
-        """Build the model anew, for another number of environments, and keep the parameters."""
-        parameters = self.get_parameters()
+        """Build the model anew, for another number of environments, and keep its variables, the optimiser's too."""
+        before = self.sess
         self.setup_model()
-        self.load_parameters(parameters)
+        tf_util.transfer_variables(before, self.sess)
 
     def get_parameter_list(self) -> List[tf.Variable]:
         return self.params

@@ -115,10 +115,9 @@ class NStepRLModel(ActorCriticRLModel):
                writer: Optional[tf.summary.FileWriter] = None) -> Losses:
         """Update the parameters with one rollout; return the losses before the step."""
         feeds = self._feeds(rollout, learning_rate)
-        losses = self._train_function(*feeds)
         if writer is not None:
             self._write_summary(writer, feeds)
-        return losses
+        return self._train_function(*feeds)
 
     def _feeds(self, rollout: Rollout, learning_rate: float) -> List[Any]:
         """Return a rollout in the order of the training function's inputs."""

@@ -91,6 +91,7 @@ def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
     Flatten time-major data so that all steps of environment 0 come first, then those of environment 1, and so on.
 
     :param arr: (np.ndarray) shape (n_steps, n_envs, ...)
-    :return: (np.ndarray) shape (n_envs * n_steps, ...)
+    :return: (np.ndarray) shape (n_envs * n_steps, ...), always a copy
     """
-    return arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
+    flat = arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
+    return flat.copy() if np.may_share_memory(flat, arr) else flat  # a single environment or step needs no moving

@@ -104,6 +104,22 @@ def initialize(sess: Optional[tf.Session] = None) -> None:
         sess.run(tf.variables_initializer([var for var, is_ready in zip(variables, ready) if not is_ready]))
 
 
+def transfer_variables(source: tf.Session, target: tf.Session) -> None:
+    """
+    Copy the variables of one session into another one, as far as names and shapes agree.
+
+    :param source: (tf.Session) where to read; all its variables are initialised
+    :param target: (tf.Session) where to write
+    """
+    collection = tf.GraphKeys.GLOBAL_VARIABLES
+    values = source.run({variable.name: variable for variable in source.graph.get_collection(collection)})
+    fitting = [variable for variable in target.graph.get_collection(collection)
+               if variable.name in values and variable.shape.as_list() == list(values[variable.name].shape)]
+    # copies: a variable may go on living in the memory that was fed
+    target.run([variable.initializer for variable in fitting],
+               {variable.initializer.inputs[1]: values[variable.name].copy() for variable in fitting})
+
+
 def explain_missing(error: AttributeError) -> None:
     """
     Say what takes the place of a part of TensorFlow 1 that a user's network asked for in vain.

@@ -234,9 +234,9 @@ class PPO2(ActorCriticRLModel):
                 feeds = self._feeds(learning_rate, clip_range, clip_range_vf, rollout.obs[rows], rollout.returns[rows],
                                     rollout.masks[rows], rollout.actions[rows], rollout.values[rows],
                                     rollout.neglogpacs[rows], states)
+                if writer is not None and len(losses) == self.noptepochs * self.nminibatches - 1:  # the last one
+                    self._write_summary(writer, feeds)
                 losses.append(self._train_function(*feeds))
-        if writer is not None:
-            self._write_summary(writer, feeds)
         return np.mean(losses, axis=0)
 
     def _minibatches(self, rollout: Rollout) -> Iterator[Tuple[np.ndarray, Optional[np.ndarray]]]:

@@ -359,6 +359,13 @@ def test_a_failed_save_leaves_the_old_file(algorithm, tmp_path, monkeypatch):
     assert os.listdir(str(tmp_path)) == ["model.zip"]
 
 
+def test_whole_numbers_may_be_ints(algorithm):
+    whole = {name: int(parameter.default) for name, parameter in
+             inspect.signature(algorithm.model_class.__init__).parameters.items()
+             if isinstance(parameter.default, float) and parameter.default == int(parameter.default)}
+    build(algorithm, **dict(whole, gamma=1, ent_coef=0)).learn(algorithm.steps)
+
+
 def test_custom_objects_and_changed_arguments(algorithm, tmp_path):
     model = build(algorithm)
     model.save(str(tmp_path / "model"))
