@@ -24,7 +24,7 @@ test:
 
 # With PYTHON, that one alone.
 test-all:
-	@for lane in $(or $(PYTHON),$$(scripts/lanes.sh)); do \
+	@lanes="$(or $(PYTHON),$$(scripts/lanes.sh))" && for lane in $$lanes; do \
 		python="$$(scripts/venv.sh tests "$$lane")" && "$$python" -m pytest $(ARGS) || exit 1; \
 	done
 

@@ -8,6 +8,10 @@ set -eu
 
 python="${1:-python}"
 cd "$(dirname "$0")/.."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || {
+    echo "error: needs Python 3.9 or later; TensorFlow 1.15.5 (Python 3.7) is one build for CPU and GPU" >&2
+    exit 1
+}
 "$python" -m pip install --editable '.[gpu]'
 version="$("$python" -m pip show tensorflow | sed -n 's/^Version: //p')"
 "$python" -m pip install --force-reinstall --no-deps "tensorflow==$version"

@@ -244,6 +244,15 @@ def test_what_is_no_environment_is_refused(thing):
         convert_env(thing)
 
 
+@pytest.mark.parametrize("held", [object(), "config", [1], None])
+def test_an_attribute_env_may_be_anything(held):
+    env = ModernEnv()
+    env.env = held
+    assert convert_env(env).reset() is not None
+    env.env = env
+    assert convert_env(env).reset() is not None
+
+
 def test_is_env():
     assert is_env(OldEnv()) and is_env(Wrapper(OldEnv())) and is_env(make('CartPole-v1'))
     assert is_env(Wrapper(ModernEnv())), 'what our wrappers wrap is an environment'

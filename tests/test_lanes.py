@@ -110,6 +110,8 @@ def test_weights_and_actions_are_the_same_to_the_last_bit(folders, kind):
                 np.testing.assert_allclose(value, theirs[name], atol=1e-6, err_msg="{} {}".format(other, name))
             else:
                 np.testing.assert_array_equal(value, theirs[name], err_msg="{} {}".format(other, name))
+    if not others:
+        pytest.skip("no other lane has run this source here yet: there was nothing to compare with")
 
 
 def test_models_travel_between_lanes(folders):

@@ -1,9 +1,11 @@
 """Model files: their parts, both forms, and pickles of other versions."""
 import base64
+import importlib.util
 import io
 import json
 import operator
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict
 
@@ -130,8 +132,28 @@ def test_functions_of_another_python():
 
 def test_functions_of_this_python():
     factor = 3
-    assert pickling.loads(cloudpickle.dumps(lambda progress: progress * factor))(2) == 6
-    assert pickling.loads(cloudpickle.dumps(constfn(0.5)))(1) == 0.5
+    assert pickling.loads(pickling.dumps(lambda progress: progress * factor))(2) == 6
+    assert pickling.loads(pickling.dumps(constfn(0.5)))(1) == 0.5
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="3.7 writes byte code without its version, as the original")
+def test_byte_code_of_another_python_is_not_run(monkeypatch):
+    """3.11 to 3.13 take each other's byte code without complaint, and crash."""
+    class Policy(object):
+        def act(self):
+            return 1
+
+    monkeypatch.setattr(importlib.util, "MAGIC_NUMBER", b"3.99")
+    content = pickling.dumps((lambda progress: progress, constfn(0.5), Policy))
+    monkeypatch.undo()
+    function, constant, policy = pickling.loads(content)
+    assert constant(1) == 0.5
+    for lost in (lambda: function(1), lambda: policy().act()):
+        with pytest.raises(ValueError, match="was pickled by another version of Python"):
+            lost()
+    unmarked = pickling.loads(cloudpickle.dumps(lambda progress: progress))
+    with pytest.raises(ValueError, match="was pickled by another version of Python"):
+        unmarked(1)
 
 
 @pytest.mark.parametrize("space", [

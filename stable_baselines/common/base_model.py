@@ -152,7 +152,7 @@ class BaseRLModel(ABC):
                 self.sess = tf_util.make_session(num_cpu=self.n_cpu_tf_sess, graph=self.graph)
                 try:
                     self._build_graph()
-                except AttributeError as error:
+                except (AttributeError, ImportError) as error:
                     tf_util.explain_missing(error)
                     raise
                 self.summary = tf.summary.merge_all()

@@ -311,8 +311,11 @@ class ActionWrapper(Wrapper, *_bases('ActionWrapper')):
 
 def _layers(env: Any) -> Iterator[Any]:
     """Walk from an environment down through its wrappers."""
-    while env is not None:
+    seen = set()
+    # an environment's own attribute `env` may be anything: a simulator, a name, itself
+    while not seen or (id(env) not in seen and (is_env(env) or _is_env_like(env))):
         yield env
+        seen.add(id(env))
         env = vars(env).get('env') if hasattr(env, '__dict__') else None
 
 
@@ -502,7 +505,10 @@ def convert_env(env: Any) -> Any:
     """
     if _speaks_classic(env):
         for name in ('observation_space', 'action_space'):
-            _refuse_shifted(getattr(env, name, None))
+            space = getattr(env, name, None)
+            converted = None if space is None else convert_space(space)
+            if converted is not space:  # a space of the other library
+                setattr(env, name, converted)
         return env
     if not is_env(env) and not _is_env_like(env):
         raise TypeError("env={!r}: accepted is a single environment of gym or gymnasium, not {}".format(

@@ -7,6 +7,7 @@ function whose byte code this Python does not understand becomes a `LostFunction
 not when it is loaded: a model can predict without its learning rate schedule.
 """
 import importlib
+import importlib.util
 import io
 import operator
 import pickle
@@ -79,7 +80,12 @@ def dumps(value: Any) -> bytes:
 
 
 class _Pickler(cloudpickle.CloudPickler):
-    """A pickler that stores functions of TensorFlow by their public name: by value they cannot be stored."""
+    """
+    A pickler that tells readers what they have to know.
+
+    It stores functions of TensorFlow by their public name, because by value they cannot be stored, and byte code with
+    its version: another Python may take it without complaint and crash when it runs it.
+    """
 
     def reducer_override(self, obj: Any) -> Any:  # called from Python 3.8 on, where TensorFlow 2 needs it
         """
@@ -88,7 +94,9 @@ class _Pickler(cloudpickle.CloudPickler):
         :param obj: (Any) the object
         :return: (tuple or NotImplemented) how to rebuild it
         """
-        if isinstance(obj, types.FunctionType) and obj.__module__.startswith('tensorflow.'):
+        if isinstance(obj, types.CodeType):
+            return _code_of_version, (importlib.util.MAGIC_NUMBER,) + self.dispatch_table[types.CodeType](obj)[1]
+        if isinstance(obj, types.FunctionType) and (obj.__module__ or '').startswith('tensorflow.'):
             by_reference = getattr(sys.modules[obj.__module__], obj.__name__, None) is obj
             public_name = None if by_reference else _public_name(obj)
             if public_name is not None:
@@ -238,11 +246,18 @@ def _builtin_type(name: str) -> Any:
     return getattr(types, name)
 
 
-def _code(*args) -> Any:
+def _code_of_version(version: bytes, *args) -> Any:
     """Make a code object; what another Python's byte code makes is only a name."""
+    return types.CodeType(*args) if version == importlib.util.MAGIC_NUMBER else _Lost(*args)
+
+
+def _code(*args) -> Any:
+    """Make a code object of unknown version: the original wrote such, with Python 3.7 at the latest."""
+    if sys.version_info >= (3, 8):
+        return _Lost(*args)
     try:
         return types.CodeType(*args)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # newer ones have more parts
         return _Lost(*args)
 
 

@@ -86,7 +86,7 @@ def in_session(func: Callable) -> Callable:
     """
     @functools.wraps(func)
     def newfunc(*args, **kwargs):
-        with tf.Session():
+        with make_session():
             func(*args, **kwargs)
     return newfunc
 
@@ -120,18 +120,20 @@ def transfer_variables(source: tf.Session, target: tf.Session) -> None:
                {variable.initializer.inputs[1]: values[variable.name].copy() for variable in fitting})
 
 
-def explain_missing(error: AttributeError) -> None:
+def explain_missing(error: Union[AttributeError, ImportError]) -> None:
     """
     Say what takes the place of a part of TensorFlow 1 that a user's network asked for in vain.
 
-    :param error: (AttributeError) the error
-    :raises AttributeError: with the advice, if the error is of that kind
+    :param error: (AttributeError or ImportError) the error
+    :raises AttributeError: or an ImportError, with the advice, if the error is of that kind
     """
-    if re.search(r"'tensorflow\b.*has no attribute|Keras 3", str(error)):
-        raise AttributeError(
+    if re.search(r"'tensorflow\b.*has no attribute|No module named 'tensorflow\.contrib|Keras 3|"
+                 r"'(int|NoneType)' object has no attribute 'value'", str(error)):
+        raise type(error)(
             "{}. TensorFlow {} lacks what this network was written with: `import tensorflow.compat.v1 as tf`, and take "
             "layers from stable_baselines.common.tf_layers (dense, conv, flatten, layer_norm, lstm) instead of "
-            "tf.layers and tf.contrib".format(str(error).rstrip('.'), tf.__version__)) from error
+            "tf.layers and tf.contrib; sizes are numbers, without .value".format(
+                str(error).rstrip('.'), tf.__version__)) from error
 
 
 # ================================================================
