@@ -79,5 +79,5 @@ setup(
         "Intended Audience :: Science/Research",
         "License :: OSI Approved :: MIT License",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
-    ] + ["Programming Language :: Python :: 3.{}".format(minor) for minor in range(7, 14)],
+    ] + [f"Programming Language :: Python :: 3.{minor}" for minor in range(7, 14)],
 )

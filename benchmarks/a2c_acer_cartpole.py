@@ -26,9 +26,9 @@ def steps_per_second(case: str, seconds: float) -> float:
     """
     Measure one case with the ``stable_baselines`` that this Python imports.
 
-    :param case: (str) a key of ``CASES``
-    :param seconds: (float) about how long to train
-    :return: (float) steps of single environments per second
+    :param case: a key of ``CASES``
+    :param seconds: about how long to train
+    :return: steps of single environments per second
     """
     import stable_baselines
     from stable_baselines.common.vec_env import DummyVecEnv

@@ -1,7 +1,7 @@
 """
 Train on an Atari game for a short while and draw the learning curve, beside the scores of a player who acts at random.
 
-The monitors' files stay in the output folder; `--draw-only` draws them again.
+The monitors' files stay in the output folder; ``--draw-only`` draws them again.
 """
 import argparse
 import os
@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 def make_env(env_id, folder, n_envs, seed):
-    """Make environments as `run_atari` does; their monitors write into the folder, which is emptied first."""
+    """Make environments as ``run_atari`` does; their monitors write into the folder, which is emptied first."""
     shutil.rmtree(str(folder), ignore_errors=True)
     logger.configure(str(folder), format_strs=["csv"])
     return VecFrameStack(make_atari_env(env_id, n_envs, seed), 4)

@@ -19,10 +19,10 @@ def measure(command: Sequence[str], python_path: Optional[str] = None) -> float:
     """
     Run a command that prints a measurement.
 
-    :param command: ([str]) the command; the last line of its output is a number
-    :param python_path: (str) its PYTHONPATH, which decides what ``import stable_baselines`` finds; None for an
+    :param command: the command; the last line of its output is a number
+    :param python_path: its PYTHONPATH, which decides what ``import stable_baselines`` finds; None for an
         environment in which it is installed
-    :return: (float) that number
+    :return: that number
     :raises RuntimeError: if the command fails; with what it printed
     """
     environ = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
@@ -40,11 +40,11 @@ def alternate(ours: Sequence[str], theirs: Sequence[str], rounds: int,
     """
     Measure two commands by turns (A B A B ...), so that a machine that speeds up or slows down does so for both.
 
-    :param ours: ([str]) the command that measures us
-    :param theirs: ([str]) the command that measures the original
-    :param rounds: (int) how often each is run
-    :param python_path: (str) the PYTHONPATH of our command, see ``measure``
-    :return: ([(float, float)]) our measurement and theirs, for each round
+    :param ours: the command that measures us
+    :param theirs: the command that measures the original
+    :param rounds: how often each is run
+    :param python_path: the PYTHONPATH of our command, see ``measure``
+    :return: our measurement and theirs, for each round
     """
     return [(measure(ours, python_path), measure(theirs)) for _ in range(rounds)]
 
@@ -54,12 +54,12 @@ def compare(script: str, targets: Dict[str, float], cases: Sequence[str], peer_p
     """
     Print a table of our speed, the original's, and the median ratio with the lowest and the highest one.
 
-    :param script: (str) path of the benchmark
-    :param targets: (dict) name of a case -> the ratio to be reached
-    :param cases: ([str]) the cases to measure
-    :param peer_python: (str) the Python of the original; None to measure only ours
-    :param rounds: (int) measurements of each side
-    :param seconds: (float) length of a measurement
+    :param script: path of the benchmark
+    :param targets: name of a case -> the ratio to be reached
+    :param cases: the cases to measure
+    :param peer_python: the Python of the original; None to measure only ours
+    :param rounds: measurements of each side
+    :param seconds: length of a measurement
     """
     def command(python: str) -> List[str]:
         return [python, '-W', 'ignore', os.path.abspath(script), '--measure', case, '--seconds', str(seconds)]
@@ -82,11 +82,11 @@ def main(script: str, description: str, targets: Dict[str, float], steps_per_sec
     """
     Run a benchmark as its command line asks.
 
-    :param script: (str) path of the benchmark
-    :param description: (str) what it measures
-    :param targets: (dict) name of a case -> the ratio to be reached
-    :param steps_per_second: (callable) measures a case, given its name and about how many seconds to take
-    :param seconds: (float) length of a measurement unless the command line says otherwise
+    :param script: path of the benchmark
+    :param description: what it measures
+    :param targets: name of a case -> the ratio to be reached
+    :param steps_per_second: measures a case, given its name and about how many seconds to take
+    :param seconds: length of a measurement unless the command line says otherwise
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--peer-python', help='the Python of an environment with stable-baselines==2.10.2')
@@ -118,10 +118,10 @@ def learning_speed(model: Any, update: int, seconds: float) -> float:
     """
     Measure the speed of a model's ``learn``.
 
-    :param model: (BaseRLModel) the model
-    :param update: (int) number of environment steps per update
-    :param seconds: (float) about how long to train
-    :return: (float) steps of single environments per second, set-up and first updates left out
+    :param model: the model
+    :param update: number of environment steps per update
+    :param seconds: about how long to train
+    :return: steps of single environments per second, set-up and first updates left out
     """
     def train(n_updates: int) -> float:
         start = time.perf_counter()

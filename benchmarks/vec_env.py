@@ -74,9 +74,9 @@ def steps_per_second(case, seconds):
     """
     Measure one case with the ``stable_baselines`` that this Python imports.
 
-    :param case: (str) a key of ``CASES``
-    :param seconds: (float) how long to measure
-    :return: (float) steps of single environments per second
+    :param case: a key of ``CASES``
+    :param seconds: how long to measure
+    :return: steps of single environments per second
     """
     venv = CASES[case][0]()
     actions = np.random.RandomState(0).randint(2, size=(64, venv.num_envs))

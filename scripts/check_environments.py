@@ -38,15 +38,14 @@ CONTROL = dict(policy="MlpPolicy", n_steps=1024, nminibatches=32, noptepochs=10,
 
 
 def train(env, timesteps, folder, **hyperparameters):
-    """Train PPO2 and print how the episodes changed, from what the monitors wrote into `folder`."""
+    """Train PPO2 and print how the episodes changed, from what the monitors wrote into ``folder``."""
     start = time.time()
     model = PPO2(env=env, seed=SEED, **hyperparameters).learn(timesteps)
     seconds = time.time() - start
     rewards = load_results(folder).r.values
     tenth = max(1, len(rewards) // 10)
-    print("  {} steps in {:.0f} s ({:.0f} a second), {} episodes; mean reward of the first {}: {:.1f}, of the last {}: "
-          "{:.1f}".format(model.num_timesteps, seconds, model.num_timesteps / seconds, len(rewards), tenth,
-                          rewards[:tenth].mean(), tenth, rewards[-tenth:].mean()))
+    print(f"  {model.num_timesteps} steps in {seconds:.0f} s ({model.num_timesteps / seconds:.0f} a second), {len(rewards)} episodes; mean reward of the first {tenth}: {rewards[:tenth].mean():.1f}, of the last {tenth}: "
+          f"{rewards[-tenth:].mean():.1f}")
     return model
 
 
@@ -64,7 +63,7 @@ def check_atari(folder):
     """Train on images of four processes, four frames stacked."""
     logger.configure(folder, [])
     env = make_atari_env("BreakoutNoFrameskip-v4", 4, SEED, use_subprocess=True)
-    print("  BreakoutNoFrameskip-v4 in {} processes".format(len(env.processes)))
+    print(f"  BreakoutNoFrameskip-v4 in {len(env.processes)} processes")
     env = VecFrameStack(env, 4)
     try:
         train(env, 8192, folder, **ATARI)
@@ -75,7 +74,7 @@ def check_atari(folder):
 
 def check_normalised(env_id, folder):
     """Train behind VecNormalize, save the model and the statistics, restore both: they must act as before."""
-    print("  {}, observations and rewards normalised".format(env_id))
+    print(f"  {env_id}, observations and rewards normalised")
     env = VecNormalize(make_vec_env(env_id, n_envs=2, seed=SEED, monitor_dir=folder))
     model = train(env, 20480, folder, **CONTROL)
     model_path, statistics_path = os.path.join(folder, "model"), os.path.join(folder, "vecnormalize.pkl")
@@ -88,7 +87,7 @@ def check_normalised(env_id, folder):
     restored_env = VecNormalize.load(statistics_path, make_vec_env(env_id, n_envs=2))
     restored_env.training = False
     after = replay(PPO2.load(model_path), restored_env)
-    print("  normalised reward of {} steps: {:.6f} before saving, {:.6f} restored".format(REPLAY_STEPS, before, after))
+    print(f"  normalised reward of {REPLAY_STEPS} steps: {before:.6f} before saving, {after:.6f} restored")
     assert before == after, "the restored model does not act as before"
     for each in (env, replay_env, restored_env):
         each.close()
@@ -114,7 +113,7 @@ def check_mujoco(folder):
 def check_library(name, folder, **make_kwargs):
     """Train on CartPole as the library itself makes it."""
     library = import_module(name)
-    print("  CartPole-v1 of {} {}".format(name, library.__version__))
+    print(f"  CartPole-v1 of {name} {library.__version__}")
     env = make_vec_env(lambda: library.make("CartPole-v1", **make_kwargs), n_envs=8, seed=SEED, monitor_dir=folder)
     train(env, 25600, folder, **CARTPOLE)
 
@@ -152,7 +151,7 @@ def main():
     print("Python {}.{}, TensorFlow {}".format(*sys.version_info[:2], tf.__version__))
     for name in names:
         check, packages, how = CHECKS[name]
-        print("{}:".format(name), flush=True)
+        print(f"{name}:", flush=True)
         if not any(find_spec(package) for package in packages):
             print("  left out: " + how)
             continue

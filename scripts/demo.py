@@ -1,4 +1,4 @@
-"""Train PPO2 on CartPole-v1, save it, load it, evaluate it, draw the learning curve: what `make demo` runs.
+"""Train PPO2 on CartPole-v1, save it, load it, evaluate it, draw the learning curve: what ``make demo`` runs.
 
 Everything that is made lies in demo_output/ (or in the directory given with --output) and is replaced by the next run.
 """
@@ -45,7 +45,7 @@ HYPERPARAMETERS = dict(
 
 
 def make_vec_env(log_dir):
-    """Build the training environments; each writes its episodes to a monitor file in `log_dir`."""
+    """Build the training environments; each writes its episodes to a monitor file in ``log_dir``."""
     def make_env(rank):
         return lambda: Monitor(make(ENV_ID), str(log_dir / str(rank)))
 
@@ -55,7 +55,7 @@ def make_vec_env(log_dir):
 def train(log_dir, seed):
     """Train until an evaluation reaches STOP_AT or the steps are used up; return the model and what was evaluated.
 
-    :return: (PPO2, EvalCallback)
+    :return:
     """
     model = PPO2("MlpPolicy", make_vec_env(log_dir), seed=seed, **HYPERPARAMETERS)
     evaluation = EvalCallback(
@@ -79,10 +79,10 @@ def draw_learning_curve(log_dir, evaluation, path):
     axes.scatter(steps, rewards, s=4, color="tab:blue", alpha=0.3, label="training episode")
     if len(steps) > CURVE_WINDOW:
         axes.plot(*window_func(steps, rewards, CURVE_WINDOW, lambda window, axis: window.mean(axis)),
-                  color="tab:blue", label="mean of {} episodes".format(CURVE_WINDOW))
+                  color="tab:blue", label=f"mean of {CURVE_WINDOW} episodes")
     axes.plot(evaluation.evaluations_timesteps, [sum(run) / len(run) for run in evaluation.evaluations_results],
-              "o-", color="tab:orange", label="evaluation, {} episodes, deterministic".format(EVAL_EPISODES))
-    axes.axhline(SOLVED, color="gray", linestyle="--", linewidth=1, label="solved: {}".format(SOLVED))
+              "o-", color="tab:orange", label=f"evaluation, {EVAL_EPISODES} episodes, deterministic")
+    axes.axhline(SOLVED, color="gray", linestyle="--", linewidth=1, label=f"solved: {SOLVED}")
     axes.set(title="PPO2 on " + ENV_ID, xlabel="environment steps", ylabel="episode reward", ylim=(0, 520))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
@@ -101,11 +101,10 @@ def main():
     shutil.rmtree(str(log_dir), ignore_errors=True)
     log_dir.mkdir(parents=True)
 
-    print("Training PPO2 on {}, until {} of 500 are reached, for at most {} steps ...".format(
-        ENV_ID, STOP_AT, TOTAL_TIMESTEPS))
+    print(f"Training PPO2 on {ENV_ID}, until {STOP_AT} of 500 are reached, for at most {TOTAL_TIMESTEPS} steps ...")
     start = time.time()
     model, evaluation = train(log_dir, args.seed)
-    print("Trained for {} steps in {:.0f} s.".format(model.num_timesteps, time.time() - start))
+    print(f"Trained for {model.num_timesteps} steps in {time.time() - start:.0f} s.")
 
     trained = evaluate(model, args.seed)
     model.save(str(model_path))
@@ -113,13 +112,12 @@ def main():
     for name, (mean, std) in (("trained", trained), ("saved and loaded", loaded)):
         print("{:17} {:6.1f} +- {:.1f} over {} episodes".format(name + ":", mean, std, EVAL_EPISODES))
     draw_learning_curve(log_dir, evaluation, curve_path)
-    print("model:            {}\nlearning curve:   {}\nepisodes:         {}/*.monitor.csv".format(
-        model_path.resolve(), curve_path.resolve(), log_dir.resolve()))
+    print(f"model:            {model_path.resolve()}\nlearning curve:   {curve_path.resolve()}\nepisodes:         {log_dir.resolve()}/*.monitor.csv")
 
     if loaded != trained:
         sys.exit("error: the loaded model does not act as the saved one did")
     if trained[0] < SOLVED:
-        sys.exit("error: {:.1f} of the {} that count as solved; try another --seed".format(trained[0], SOLVED))
+        sys.exit(f"error: {trained[0]:.1f} of the {SOLVED} that count as solved; try another --seed")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ package. Kept of it, per module: functions with their parameters; classes with t
 attributes that they define themselves; constants; and, for packages, the names they offer from other modules.
 Left out: annotations, what is inherited, and names that are there only by accident of how the original was written.
 
-A parameter is written `name`, `name=default` (the default's repr), `*name`, `**name`, or with `kw:` before it when it
+A parameter is written ``name``, ``name=default`` (the default's repr), ``*name``, ``**name``, or with ``kw:`` before it when it
 is keyword-only.
 """
 import json
@@ -31,7 +31,7 @@ def trim_signature(signature):
 
 
 def trim_class(path, description):
-    """Keep what the class at `path` defines itself."""
+    """Keep what the class at ``path`` defines itself."""
     def own(members):
         return {name: member for name, member in members.items() if member["defined_in"] == path}
 
@@ -45,7 +45,7 @@ def trim_class(path, description):
 
 
 def trim_module(name, description):
-    """Keep what is public in the module called `name`."""
+    """Keep what is public in the module called ``name``."""
     is_facade = description.get("is_package") or name in FACADES
     return {
         "functions": {key: trim_signature(value) for key, value in description["functions"].items()},

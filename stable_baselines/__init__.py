@@ -19,7 +19,7 @@ def __getattr__(name):
     """Import an algorithm when it is asked for: the processes of a SubprocVecEnv never need TensorFlow."""
     if name in _ALGORITHMS:
         return getattr(importlib.import_module(_ALGORITHMS[name]), name)
-    raise AttributeError("module 'stable_baselines' has no attribute {!r}".format(name))
+    raise AttributeError(f"module 'stable_baselines' has no attribute {name!r}")
 
 
 def __dir__():

@@ -37,7 +37,7 @@ class KVWriter:
         """
         Write one row.
 
-        :param kvs: (dict) the values by key
+        :param kvs: the values by key
         """
         raise NotImplementedError
 
@@ -49,7 +49,7 @@ class SeqWriter:
         """
         Write one message.
 
-        :param seq: ([str]) its parts
+        :param seq: its parts
         """
         raise NotImplementedError
 
@@ -58,7 +58,7 @@ class HumanOutputFormat(KVWriter, SeqWriter):
     """
     Write messages and tables for the eye.
 
-    :param filename_or_file: (str or file) path of a file to write, or an open text file
+    :param filename_or_file: path of a file to write, or an open text file
     :raises TypeError: if it is neither
     """
 
@@ -81,7 +81,7 @@ class HumanOutputFormat(KVWriter, SeqWriter):
         """
         Write one row as a table, sorted by key.
 
-        :param kvs: (dict) the values by key
+        :param kvs: the values by key
         """
         if not kvs:
             warnings.warn('Tried to write empty key-value dict', stacklevel=2)
@@ -98,7 +98,7 @@ class HumanOutputFormat(KVWriter, SeqWriter):
         """
         Write one message, its parts separated by spaces.
 
-        :param seq: ([str]) its parts
+        :param seq: its parts
         """
         self.file.write(' '.join(seq) + '\n')
         self.file.flush()
@@ -113,7 +113,7 @@ class JSONOutputFormat(KVWriter):
     """
     Write each row as one line of JSON.
 
-    :param filename: (str) path of the file to write
+    :param filename: path of the file to write
     """
 
     def __init__(self, filename: str):
@@ -123,7 +123,7 @@ class JSONOutputFormat(KVWriter):
         """
         Write one row as a line.
 
-        :param kvs: (dict) the values by key
+        :param kvs: the values by key
         """
         self.file.write(json.dumps(kvs, default=_numpy_to_plain) + '\n')
         self.file.flush()
@@ -137,19 +137,19 @@ class CSVOutputFormat(KVWriter):
     """
     Write rows as CSV; a row with new keys adds columns, empty in the rows before it.
 
-    :param filename: (str) path of the file to write
+    :param filename: path of the file to write
     """
 
     def __init__(self, filename: str):
         self.file = open(filename, 'w+', newline='')
-        self.keys = []  # type: List[str]
+        self.keys: List[str] = []
         self._writer = csv.writer(self.file, lineterminator='\n')
 
     def writekvs(self, kvs: Dict[str, Any]) -> None:
         """
         Write one row, after adding columns for its new keys.
 
-        :param kvs: (dict) the values by key
+        :param kvs: the values by key
         """
         new_keys = [key for key in kvs if key not in self.keys]
         if new_keys:
@@ -176,7 +176,7 @@ class TensorBoardOutputFormat(KVWriter):
     """
     Write the numbers of each row as scalars for TensorBoard; the step counts the rows, from 1.
 
-    :param folder: (str) the folder for the event file
+    :param folder: the folder for the event file
     """
 
     def __init__(self, folder: str):
@@ -192,7 +192,7 @@ class TensorBoardOutputFormat(KVWriter):
         """
         Write the numbers of one row as scalars of one step.
 
-        :param kvs: (dict) the values by key
+        :param kvs: the values by key
         """
         if self.writer is None:
             raise ValueError("Attempt to write after close().")
@@ -232,9 +232,9 @@ def summary_val(key: str, value: float) -> Any:
     """
     Make a scalar for TensorBoard.
 
-    :param key: (str) its tag
-    :param value: (float) its value
-    :return: (tf.Summary.Value) the scalar
+    :param key: its tag
+    :param value: its value
+    :return: the scalar
     """
     import tensorflow.compat.v1 as tf
     return tf.Summary.Value(tag=key, simple_value=float(value))
@@ -244,8 +244,8 @@ def valid_float_value(value: Any) -> bool:
     """
     Tell whether a value can be turned into a float.
 
-    :param value: (Any) the value
-    :return: (bool) False for None, text that is no number, and arrays of several elements
+    :param value: the value
+    :return: False for None, text that is no number, and arrays of several elements
     """
     try:
         float(value)
@@ -268,10 +268,10 @@ def make_output_format(_format: str, ev_dir: str, log_suffix: str = '') -> KVWri
     """
     Make an output.
 
-    :param _format: (str) 'stdout', 'log', 'json', 'csv' or 'tensorboard'
-    :param ev_dir: (str) the folder for its file, made if needed
-    :param log_suffix: (str) added to the file's name
-    :return: (KVWriter) the output
+    :param _format: 'stdout', 'log', 'json', 'csv' or 'tensorboard'
+    :param ev_dir: the folder for its file, made if needed
+    :param log_suffix: added to the file's name
+    :return: the output
     :raises ValueError: for another format
     """
     if _format not in _FORMATS:
@@ -289,15 +289,15 @@ class Logger:
 
     The functions of this module act on ``Logger.CURRENT``; ``Logger.DEFAULT`` is the one that writes to the terminal.
 
-    :param folder: (str) where the outputs' files are, None if there are none
-    :param output_formats: ([KVWriter]) the outputs
+    :param folder: where the outputs' files are, None if there are none
+    :param output_formats: the outputs
     """
-    DEFAULT = None  # type: Logger
-    CURRENT = None  # type: Logger
+    DEFAULT: "Logger" = None
+    CURRENT: "Logger" = None
 
     def __init__(self, folder: Optional[str], output_formats: List[KVWriter]):
-        self.name2val = defaultdict(float)  # type: Dict[str, Any]
-        self.name2cnt = defaultdict(int)  # type: Dict[str, int]
+        self.name2val: Dict[str, Any] = defaultdict(float)
+        self.name2cnt: Dict[str, int] = defaultdict(int)
         self.level = INFO
         self.dir = folder
         self.output_formats = output_formats
@@ -306,8 +306,8 @@ class Logger:
         """
         Set a value of the next row.
 
-        :param key: (str) its key
-        :param val: (Any) the value
+        :param key: its key
+        :param val: the value
         """
         self.name2val[key] = val
 
@@ -315,8 +315,8 @@ class Logger:
         """
         Add to the mean that the next row shows.
 
-        :param key: (str) its key
-        :param val: (float) one more value for the mean; None makes the entry None
+        :param key: its key
+        :param val: one more value for the mean; None makes the entry None
         """
         if val is None:
             self.name2val[key] = None
@@ -340,8 +340,8 @@ class Logger:
         """
         Write a message, the arguments separated by spaces.
 
-        :param args: (Any) its parts
-        :param level: (int) its importance; messages below the logger's level are dropped
+        :param args: its parts
+        :param level: its importance; messages below the logger's level are dropped
         """
         if self.level <= level:
             for output_format in self.output_formats:
@@ -352,7 +352,7 @@ class Logger:
         """
         Set the least importance that is written.
 
-        :param level: (int) DEBUG=10, INFO=20, WARN=30, ERROR=40 or DISABLED=50
+        :param level: DEBUG=10, INFO=20, WARN=30, ERROR=40 or DISABLED=50
         """
         self.level = level
 
@@ -360,7 +360,7 @@ class Logger:
         """
         Return the folder of the outputs.
 
-        :return: (str) None if there is none
+        :return: None if there is none
         """
         return self.dir
 
@@ -377,8 +377,8 @@ def logkv(key: str, val: Any) -> None:
     """
     Set a value of the next row of the current logger.
 
-    :param key: (str) its key
-    :param val: (Any) the value; of several with the same key the last one counts
+    :param key: its key
+    :param val: the value; of several with the same key the last one counts
     """
     Logger.CURRENT.logkv(key, val)
 
@@ -387,8 +387,8 @@ def logkv_mean(key: str, val: Optional[float]) -> None:
     """
     Add to a mean in the next row of the current logger.
 
-    :param key: (str) its key
-    :param val: (float) one more value for the mean
+    :param key: its key
+    :param val: one more value for the mean
     """
     Logger.CURRENT.logkv_mean(key, val)
 
@@ -397,7 +397,7 @@ def logkvs(key_values: Dict[str, Any]) -> None:
     """
     Set several values of the next row of the current logger.
 
-    :param key_values: (dict) the values by key
+    :param key_values: the values by key
     """
     for key, value in key_values.items():
         logkv(key, value)
@@ -412,7 +412,7 @@ def getkvs() -> Dict[str, Any]:
     """
     Return the values logged since the last row was written.
 
-    :return: (dict) the values by key
+    :return: the values by key
     """
     return Logger.CURRENT.name2val
 
@@ -421,8 +421,8 @@ def log(*args: Any, level: int = INFO) -> None:
     """
     Write a message, the arguments separated by spaces, to the current logger.
 
-    :param args: (Any) its parts
-    :param level: (int) its importance: DEBUG=10, INFO=20, WARN=30 or ERROR=40; below the logger's level it is dropped
+    :param args: its parts
+    :param level: its importance: DEBUG=10, INFO=20, WARN=30 or ERROR=40; below the logger's level it is dropped
     """
     Logger.CURRENT.log(*args, level=level)
 
@@ -431,7 +431,7 @@ def debug(*args: Any) -> None:
     """
     Write a message of level DEBUG.
 
-    :param args: (Any) its parts
+    :param args: its parts
     """
     log(*args, level=DEBUG)
 
@@ -440,7 +440,7 @@ def info(*args: Any) -> None:
     """
     Write a message of level INFO.
 
-    :param args: (Any) its parts
+    :param args: its parts
     """
     log(*args, level=INFO)
 
@@ -449,7 +449,7 @@ def warn(*args: Any) -> None:
     """
     Write a message of level WARN.
 
-    :param args: (Any) its parts
+    :param args: its parts
     """
     log(*args, level=WARN)
 
@@ -458,7 +458,7 @@ def error(*args: Any) -> None:
     """
     Write a message of level ERROR.
 
-    :param args: (Any) its parts
+    :param args: its parts
     """
     log(*args, level=ERROR)
 
@@ -467,7 +467,7 @@ def set_level(level: int) -> None:
     """
     Set the least importance that the current logger writes.
 
-    :param level: (int) DEBUG=10, INFO=20, WARN=30, ERROR=40 or DISABLED=50
+    :param level: DEBUG=10, INFO=20, WARN=30, ERROR=40 or DISABLED=50
     """
     Logger.CURRENT.set_level(level)
 
@@ -476,7 +476,7 @@ def get_level() -> int:
     """
     Return the least importance that the current logger writes.
 
-    :return: (int) the level
+    :return: the level
     """
     return Logger.CURRENT.level
 
@@ -485,7 +485,7 @@ def get_dir() -> Optional[str]:
     """
     Return the folder of the current logger.
 
-    :return: (str) None if ``configure`` was not called
+    :return: None if ``configure`` was not called
     """
     return Logger.CURRENT.get_dir()
 
@@ -498,7 +498,7 @@ class ProfileKV:
     """
     Log the time spent in a ``with`` block, summed over its runs, under the key ``wait_<name>``.
 
-    :param name: (str) name of the block
+    :param name: name of the block
     """
 
     def __init__(self, name: str):
@@ -516,8 +516,8 @@ def profile(name: str) -> Callable[[Callable], Callable]:
     """
     Make a decorator that logs the time spent in a function under the key ``wait_<name>``.
 
-    :param name: (str) name of the function
-    :return: (callable) the decorator
+    :param name: name of the function
+    :return: the decorator
     """
     def decorator(func: Callable) -> Callable:
         @functools.wraps(func)
@@ -532,8 +532,8 @@ def configure(folder: Optional[str] = None, format_strs: Optional[List[str]] = N
     """
     Make a new current logger.
 
-    :param folder: (str) where its files go; None for ``$OPENAI_LOGDIR``, or a new folder among the temporary files
-    :param format_strs: ([str]) its outputs, of 'stdout', 'log', 'json', 'csv', 'tensorboard'; None for
+    :param folder: where its files go; None for ``$OPENAI_LOGDIR``, or a new folder among the temporary files
+    :param format_strs: its outputs, of 'stdout', 'log', 'json', 'csv', 'tensorboard'; None for
         ``$OPENAI_LOG_FORMAT``, or 'stdout,log,csv'; in MPI processes of a rank above 0 for ``$OPENAI_LOG_FORMAT_MPI``,
         or 'log'
     :raises TypeError: if the folder is no path, or the outputs are no list
@@ -580,14 +580,14 @@ class ScopedConfigure:
     """
     Use another logger in a ``with`` block.
 
-    :param folder: (str) as for ``configure``
-    :param format_strs: ([str]) as for ``configure``
+    :param folder: as for ``configure``
+    :param format_strs: as for ``configure``
     """
 
     def __init__(self, folder: Optional[str] = None, format_strs: Optional[List[str]] = None):
         self.dir = folder
         self.format_strs = format_strs
-        self.prevlogger = None  # type: Optional[Logger]
+        self.prevlogger: Optional[Logger] = None
 
     def __enter__(self) -> 'ScopedConfigure':
         previous = Logger.CURRENT
@@ -605,8 +605,8 @@ def read_json(fname: str) -> Any:
     """
     Read what the 'json' output wrote.
 
-    :param fname: (str) path of the file
-    :return: (pd.DataFrame) one row per dump
+    :param fname: path of the file
+    :return: one row per dump
     """
     import pandas
     with open(fname) as file:
@@ -617,8 +617,8 @@ def read_csv(fname: str) -> Any:
     """
     Read what the 'csv' output wrote.
 
-    :param fname: (str) path of the file; lines before the header that start with # are skipped
-    :return: (pd.DataFrame) one row per dump
+    :param fname: path of the file; lines before the header that start with # are skipped
+    :return: one row per dump
     """
     import pandas
     with open(fname, newline='') as file:
@@ -633,8 +633,8 @@ def read_tb(path: str) -> Any:
     """
     Read the scalars of TensorBoard's event files.
 
-    :param path: (str) an event file, or a folder with event files
-    :return: (pd.DataFrame) one column per tag, sorted; row ``i`` holds step ``i + 1`` (step ``i`` if there is a step 0)
+    :param path: an event file, or a folder with event files
+    :return: one column per tag, sorted; row ``i`` holds step ``i + 1`` (step ``i`` if there is a step 0)
     :raises FileNotFoundError: if there is no such file or folder
     """
     import pandas
@@ -642,7 +642,7 @@ def read_tb(path: str) -> Any:
     if not os.path.exists(path):
         raise FileNotFoundError(f"Expected tensorboard file or directory containing them. Got {path}")
     paths = sorted(glob.glob(os.path.join(path, 'events.*'))) if os.path.isdir(path) else [path]
-    columns = defaultdict(dict)  # type: Dict[str, Dict[int, float]]
+    columns: Dict[str, Dict[int, float]] = defaultdict(dict)
     for event_path in paths:
         for event in tf.train.summary_iterator(event_path):
             for value in event.summary.value:

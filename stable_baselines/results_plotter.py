@@ -24,9 +24,9 @@ def rolling_window(array: np.ndarray, window: int) -> np.ndarray:
     """
     Return all windows of consecutive elements along the last axis.
 
-    :param array: (np.ndarray) the values, shape (..., n)
-    :param window: (int) length of a window
-    :return: (np.ndarray) read-only view of shape (..., n - window + 1, window), without rows if ``n < window``
+    :param array: the values, shape (..., n)
+    :param window: length of a window
+    :return: read-only view of shape (..., n - window + 1, window), without rows if ``n < window``
     :raises ValueError: if ``window`` is below 1
     """
     if window < 1:
@@ -40,11 +40,11 @@ def window_func(var_1: np.ndarray, var_2: np.ndarray, window: int, func: Callabl
     """
     Apply a function to the rolling window of the second of two arrays.
 
-    :param var_1: (np.ndarray) x, shape (n,)
-    :param var_2: (np.ndarray) y, shape (n,)
-    :param window: (int) length of the window
-    :param func: (callable) the function, such as ``np.mean``; takes ``axis``
-    :return: (np.ndarray, np.ndarray) x at the end of each window and the function of its y, shapes (n - window + 1,)
+    :param var_1: x, shape (n,)
+    :param var_2: y, shape (n,)
+    :param window: length of the window
+    :param func: the function, such as ``np.mean``; takes ``axis``
+    :return: x at the end of each window and the function of its y, shapes (n - window + 1,)
     """
     return var_1[window - 1:], func(rolling_window(var_2, window), axis=-1)
 
@@ -53,9 +53,9 @@ def ts2xy(timesteps: 'pandas.DataFrame', xaxis: str) -> Tuple[np.ndarray, np.nda
     """
     Turn the episodes that a monitor wrote into the points of a curve.
 
-    :param timesteps: (pandas.DataFrame) the episodes, as ``load_results`` returns them
-    :param xaxis: (str) 'timesteps', 'episodes' or 'walltime_hrs'
-    :return: (np.ndarray, np.ndarray) x and the episode rewards, shapes (n_episodes,)
+    :param timesteps: the episodes, as ``load_results`` returns them
+    :param xaxis: 'timesteps', 'episodes' or 'walltime_hrs'
+    :return: x and the episode rewards, shapes (n_episodes,)
     :raises ValueError: for another axis
     """
     if xaxis == X_TIMESTEPS:
@@ -73,9 +73,9 @@ def plot_curves(xy_list: Sequence[Tuple[np.ndarray, np.ndarray]], xaxis: str, ti
     """
     Plot points and, for curves of 100 points or more, their rolling mean, in a new figure.
 
-    :param xy_list: ([(np.ndarray, np.ndarray)]) x and y of each curve
-    :param xaxis: (str) label of the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
-    :param title: (str) title of the plot
+    :param xy_list: x and y of each curve
+    :param xaxis: label of the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
+    :param title: title of the plot
     """
     # here, because the choice of a backend (none, on a machine without display) is then still the caller's
     import matplotlib.pyplot as plt
@@ -100,10 +100,10 @@ def plot_results(dirs: List[str], num_timesteps: Optional[int], xaxis: str, task
     """
     Plot the learning curves of monitored trainings in a new figure.
 
-    :param dirs: ([str]) folders with monitor files, one curve each
-    :param num_timesteps: (int) leave out the episodes that end later than this, None to plot all
-    :param xaxis: (str) the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
-    :param task_name: (str) title of the plot
+    :param dirs: folders with monitor files, one curve each
+    :param num_timesteps: leave out the episodes that end later than this, None to plot all
+    :param xaxis: the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
+    :param task_name: title of the plot
     :raises TypeError: if ``dirs`` is a single path
     :raises ValueError: for another axis
     """

@@ -79,7 +79,7 @@ def assert_parameters(model, expected, atol, rtol, case):
         np.testing.assert_allclose(value, expected[name], atol=atol, rtol=rtol, err_msg=name)
 
 
-class ScriptedEnv(object):
+class ScriptedEnv:
     """Plays back recorded observations, rewards and dones."""
 
     def __init__(self, batch):
@@ -97,7 +97,7 @@ class ScriptedEnv(object):
         return self.batch["obs"][index + 1], self.batch["rewards"][index], self.batch["dones"][index], infos
 
 
-class ScriptedModel(object):
+class ScriptedModel:
     """Plays back recorded actions and values."""
 
     initial_state = None
@@ -118,7 +118,7 @@ class HiddenVelocities(ObservationWrapper):
     """CartPole without its velocities: only a memory can balance it."""
 
     def __init__(self, env):
-        super(HiddenVelocities, self).__init__(env)
+        super().__init__(env)
         space = env.observation_space
         self.observation_space = spaces.Box(low=space.low[::2], high=space.high[::2], dtype=np.float32)
 

@@ -21,7 +21,7 @@ SMALL = dict(n_steps=4, buffer_size=40, replay_start=8, seed=0, n_cpu_tf_sess=1)
 # ================================================================
 
 def numbered_segment(number, n_envs=2, n_steps=5):
-    """Return the arguments of `put` whose observations and actions tell segment, environment and step."""
+    """Return the arguments of ``put`` whose observations and actions tell segment, environment and step."""
     actions = number * 100 + np.arange(n_envs)[:, None] * 10 + np.arange(n_steps)
     obs = np.concatenate([actions, actions[:, -1:] + 1], axis=1)[..., None].astype(np.float32)
     flags = np.zeros((n_envs, n_steps + 1), bool)
@@ -77,12 +77,12 @@ class ShortEpisodes(SpacesEnv):
     """Random images in episodes of random length, from one step on."""
 
     def __init__(self):
-        super(ShortEpisodes, self).__init__(spaces.Box(low=0, high=255, shape=(3, 3, 2), dtype=np.uint8),
+        super().__init__(spaces.Box(low=0, high=255, shape=(3, 3, 2), dtype=np.uint8),
                                             spaces.Discrete(2))
         self._random = np.random.RandomState(0)
 
     def step(self, action):
-        obs, reward, _, info = super(ShortEpisodes, self).step(action)
+        obs, reward, _, info = super().step(action)
         return obs, reward, self._random.rand() < .3, info
 
 
@@ -237,7 +237,7 @@ class NoQ(FeedForwardPolicy):
     """A policy as users write them for other algorithms: without Q."""
 
     def __init__(self, *args, **kwargs):
-        super(NoQ, self).__init__(*args, feature_extraction="mlp", **kwargs)
+        super().__init__(*args, feature_extraction="mlp", **kwargs)
         self.q_value = None
 
 

@@ -65,7 +65,7 @@ class SharedPolicy(FeedForwardPolicy):
     """A shared network, then separate ones."""
 
     def __init__(self, *args, **kwargs):
-        super(SharedPolicy, self).__init__(*args, net_arch=[8, dict(pi=[6], vf=[])], feature_extraction="mlp",
+        super().__init__(*args, net_arch=[8, dict(pi=[6], vf=[])], feature_extraction="mlp",
                                            act_fun=tf.nn.relu, **kwargs)
 
 
@@ -73,7 +73,7 @@ class OwnPolicy(ActorCriticPolicy):
     """A network of TensorFlow's own operations."""
 
     def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False, **kwargs):
-        super(OwnPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=True)
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=True)
         with tf.variable_scope("model", reuse=reuse):
             filters = tf.get_variable("filters", [3, 3, 1, 2], initializer=tf.random_normal_initializer(seed=1))
             bias = tf.get_variable("filter_bias", [2], initializer=tf.zeros_initializer())
@@ -150,7 +150,7 @@ def test_kfac_arguments_reach_the_optimiser():
     model = ACKTR("MlpPolicy", make_cartpoles(1), n_steps=2, kfac_clip=.02, kfac_update=3, max_grad_norm=.1)
     assert (model.optimizer.clip_kl, model.optimizer.kfac_update, model.optimizer.max_grad_norm) == (.02, 3, .1)
     for name, value in (("kfac_update", 0), ("kfac_clip", 0.)):
-        with pytest.raises(ValueError, match="must be .*, got {}".format(value)):
+        with pytest.raises(ValueError, match=f"must be .*, got {value}"):
             ACKTR("MlpPolicy", make_cartpoles(1), **{name: value})
 
 
@@ -201,7 +201,7 @@ def test_locals_of_later_steps():
 
 def test_command_line_help():
     result = subprocess.run([sys.executable, "-W", "ignore", "-m", "stable_baselines.acktr.run_atari", "--help"],
-                            stdout=subprocess.PIPE, universal_newlines=True)
+                            stdout=subprocess.PIPE, text=True)
     assert result.returncode == 0
     for option in ("--env ENV", "BreakoutNoFrameskip-v4", "--seed SEED", "--num-timesteps NUM_TIMESTEPS"):
         assert option in result.stdout

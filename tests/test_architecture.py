@@ -116,7 +116,7 @@ def is_text(node):
 
 
 def is_dynamic_import(node):
-    """Whether a node is `import_module("name")` or `__import__("name")` with the name written out."""
+    """Whether a node is ``import_module("name")`` or ``__import__("name")`` with the name written out."""
     called = getattr(node, "func", None)
     return (isinstance(node, ast.Call) and getattr(called, "attr", getattr(called, "id", None)) in (
         "import_module", "__import__") and bool(node.args) and is_text(node.args[0]))
@@ -125,7 +125,7 @@ def is_dynamic_import(node):
 def read_imports(tree, modules=()):
     """List what a module imports, anywhere in it.
 
-    `from package import name` counts as an import of `package.name` where that is one of `modules`.
+    ``from package import name`` counts as an import of ``package.name`` where that is one of ``modules``.
     """
     nodes_in_functions = {id(inner) for outer in ast.walk(tree)
                           if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)) for inner in ast.walk(outer)}
@@ -136,7 +136,7 @@ def read_imports(tree, modules=()):
         elif is_dynamic_import(node):
             targets = [ast.literal_eval(node.args[0])]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "line {}: relative import".format(node.lineno)
+            assert node.level == 0, f"line {node.lineno}: relative import"
             targets = [node.module + "." + alias.name if node.module + "." + alias.name in modules else node.module
                        for alias in node.names]
         else:
@@ -166,8 +166,7 @@ def internal_imports(modules):
 
 def upward_imports(graph):
     """List the imports that point up."""
-    return ["{} (layer {}) imports {} (layer {}) in line {}".format(
-                name, layer_of(name), item.target, layer_of(item.target), item.line)
+    return [f"{name} (layer {layer_of(name)}) imports {item.target} (layer {layer_of(item.target)}) in line {item.line}"
             for name, items in graph.items() for item in items if layer_of(item.target) > layer_of(name)]
 
 
@@ -207,7 +206,7 @@ def graph_fixture(modules):
 
 
 def importers(modules, libraries):
-    """Name the modules that import one of `libraries`."""
+    """Name the modules that import one of ``libraries``."""
     return sorted(name for name, tree in modules.items()
                   if any(item.target.split(".")[0] in libraries for item in read_imports(tree)))
 
@@ -255,12 +254,12 @@ def test_nothing_that_newer_tensorflow_lacks_is_used(modules):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tf" \
                     and node.attr in ("contrib", "layers", "keras"):
-                offenders.append("{}:{}: tf.{}".format(name, node.lineno, node.attr))
+                offenders.append(f"{name}:{node.lineno}: tf.{node.attr}")
     assert offenders == []
 
 
 def test_the_mode_of_the_process_is_left_alone(modules):
-    offenders = ["{}:{}: {}".format(name, node.lineno, node.attr) for name, tree in modules.items()
+    offenders = [f"{name}:{node.lineno}: {node.attr}" for name, tree in modules.items()
                  for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_CALLS]
     assert offenders == []
 
@@ -273,7 +272,7 @@ def test_no_long_function_without_docstring(modules):
                 continue
             last = max(getattr(inner, "lineno", 0) for inner in ast.walk(node))
             if last - node.lineno + 1 > LONGEST_UNDOCUMENTED_FUNCTION:
-                offenders.append("{}:{}: {}".format(name, node.lineno, node.name))
+                offenders.append(f"{name}:{node.lineno}: {node.name}")
     assert offenders == []
 
 

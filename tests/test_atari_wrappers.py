@@ -320,5 +320,5 @@ class TestWrapDeepmind:
     ("Breakout-v4", "BreakoutNoFrameskip-v4"), ("ALE/Pong-v5", "PongNoFrameskip-v4"),
     ("QbertDeterministic-v4", "QbertNoFrameskip-v4")])
 def test_variants_that_skip_frames_are_refused(env_id, advice):
-    with pytest.raises(ValueError, match="env_id='{}'.*'{}'".format(env_id, advice)):
+    with pytest.raises(ValueError, match=f"env_id='{env_id}'.*'{advice}'"):
         make_atari(env_id)

@@ -21,7 +21,7 @@ from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack, VecNorma
 
 
 class ScriptedEnv(Env):
-    """Each finished episode moves on in `rewards`, which says the reward of each step and how many steps there are."""
+    """Each finished episode moves on in ``rewards``, which says the reward of each step and how many steps there are."""
 
     metadata = {'render.modes': ['human']}
     observation_space = spaces.Box(low=-10, high=10, shape=(1,), dtype=np.float32)

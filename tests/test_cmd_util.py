@@ -63,7 +63,7 @@ class GoalLikeEnv(SeededEnv):
 
 @pytest.fixture(name="made_as")
 def made_as_fixture(monkeypatch):
-    """Let `make` of a module build a given class, whatever the id."""
+    """Let ``make`` of a module build a given class, whatever the id."""
     def replace(module, env_class):
         monkeypatch.setattr(module, "make", lambda env_id: env_class())
     return replace
@@ -144,7 +144,7 @@ class TestMakeVecEnv:
 
     @pytest.mark.parametrize("n_envs", [0, -1])
     def test_no_environments(self, n_envs):
-        with pytest.raises(ValueError, match="n_envs={}: accepted is an int of at least 1".format(n_envs)):
+        with pytest.raises(ValueError, match=f"n_envs={n_envs}: accepted is an int of at least 1"):
             make_vec_env("CartPole-v1", n_envs=n_envs)
 
     @pytest.mark.parametrize("env_id", [SeededEnv(), DummyVecEnv([SeededEnv]), 3, None])
@@ -243,7 +243,7 @@ class TestMakeMujocoEnv:
         assert isinstance(env, Monitor)
         assert env.reset()[0] == seed
         assert np.random.rand() == np.random.RandomState(seed).rand()
-        assert monitor_files(log_dir) == ["{}.monitor.csv".format(rank)]
+        assert monitor_files(log_dir) == [f"{rank}.monitor.csv"]
         env.close()
 
     def test_without_a_folder(self, made_as):

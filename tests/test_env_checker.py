@@ -75,7 +75,7 @@ class TestAccepted:
         assert collect_warnings(env) == []
 
     @pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCarContinuous-v0",
-                                        "FrozenLake-v{}".format(0 if CLASSIC else 1)])
+                                        f"FrozenLake-v{0 if CLASSIC else 1}"])
     def test_registered_environments(self, env_id):
         assert collect_warnings(make(env_id)) == []
 
@@ -128,7 +128,7 @@ class TestWarnings:
     @pytest.mark.parametrize("reward, kind", [(np.nan, "nan"), (np.inf, "inf")])
     def test_nan_and_infinity_in_rewards(self, reward, kind):
         found = collect_warnings(AnyEnv(step=[(OBS, reward, False, {})]))
-        assert len(found) == 1 and found[0].startswith("found {} in rewards".format(kind))
+        assert len(found) == 1 and found[0].startswith(f"found {kind} in rewards")
 
     def test_infinity_in_observations(self):
         step = (np.array([np.inf, 0], np.float32), 1.0, False, {})
@@ -151,10 +151,10 @@ class TestRefused:
     def test_spaces(self, kind):
         env = AnyEnv()
         setattr(env, kind + "_space", [1])
-        with pytest.raises(InvalidEnvError, match="The {} space must inherit from gym.spaces".format(kind)):
+        with pytest.raises(InvalidEnvError, match=f"The {kind} space must inherit from gym.spaces"):
             check_env(env)
         delattr(env, kind + "_space")
-        with pytest.raises(InvalidEnvError, match="The {} space must inherit from gym.spaces".format(kind)):
+        with pytest.raises(InvalidEnvError, match=f"The {kind} space must inherit from gym.spaces"):
             check_env(env)
 
     @pytest.mark.parametrize("obs_space, obs, message", [
@@ -268,9 +268,9 @@ class ModernBase:
 class TestModernLibraries:
     @pytest.fixture(name="modern_env")
     def modern_env_fixture(self, library):
-        module = pytest.importorskip(library, reason="pip install {}".format(library))
+        module = pytest.importorskip(library, reason=f"pip install {library}")
         if library == "gym" and int(module.__version__.split(".")[1]) < 26:
-            pytest.skip("gym {} has the classic API; this needs pip install gym==0.26.2".format(module.__version__))
+            pytest.skip(f"gym {module.__version__} has the classic API; this needs pip install gym==0.26.2")
         return type("ModernEnv", (ModernBase, module.Env), {
             "space_box": module.spaces.Box(-1, 1, (2,), np.float32), "space_discrete": module.spaces.Discrete(2)})
 

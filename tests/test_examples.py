@@ -1,7 +1,7 @@
 """Every Python block of the README and the docs runs.
 
 The blocks of one page share a namespace and run in their order, in a fresh process and an empty directory. A block
-is left out only where the line `<!-- no-test -->` stands above it, and the blocks left out are counted below, so that
+is left out only where the line ``<!-- no-test -->`` stands above it, and the blocks left out are counted below, so that
 none is left out by accident.
 """
 import os
@@ -33,7 +33,7 @@ def read_blocks(text):
 def to_script(page, blocks):
     """Join blocks into one program whose errors name the page and the line."""
     parts = ["compile({!r}, {!r}, 'exec')".format("\n" * (line - 1) + code, str(page)) for line, code in blocks]
-    return "".join("exec({})\n".format(part) for part in parts)
+    return "".join(f"exec({part})\n" for part in parts)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page.read_text(encoding="utf-8"))[0]],
@@ -46,7 +46,7 @@ def test_blocks_run(page, tmp_path):
     work.mkdir()
     env = dict(os.environ, PYTHONPATH=str(ROOT))
     result = subprocess.run([sys.executable, str(script)], cwd=str(work), env=env, timeout=LONGEST_RUN,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert result.returncode == 0, result.stdout[-4000:]
 
 
@@ -61,7 +61,7 @@ def test_pages_link_only_to_files_that_exist():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if "://" not in target and not (page.parent / target).exists():
-                broken.append("{}: {}".format(page.relative_to(ROOT), target))
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert broken == []
 
 
@@ -73,6 +73,6 @@ def test_blocks_are_told_apart():
 def test_errors_name_page_and_line(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(to_script("PAGE.md", [(3, "x = 1\n"), (8, "y = x\nz = missing\n")]))
-    result = subprocess.run([sys.executable, str(script)], stderr=subprocess.PIPE, universal_newlines=True)
+    result = subprocess.run([sys.executable, str(script)], stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1
     assert re.search(r'File "PAGE.md", line 9, in <module>.*NameError', result.stderr, re.DOTALL)

@@ -16,7 +16,7 @@ MODELS = {"A2C": A2C, "ACER": ACER, "ACKTR": ACKTR, "PPO2": PPO2}
 def golden_cases():
     """Return the names of the saved models of the algorithms that exist."""
     if not GOLDEN.is_dir():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="needs the original's models in {}".format(GOLDEN)))]
+        return [pytest.param(None, marks=pytest.mark.skip(reason=f"needs the original's models in {GOLDEN}"))]
     models = json.loads((GOLDEN / "models.json").read_text())
     return sorted(name for name, case in models.items() if isinstance(case, dict) and case.get("cls") in MODELS)
 
@@ -26,8 +26,8 @@ def golden_files():
     cases = golden_cases()
     if not GOLDEN.is_dir():
         return cases
-    return ["{}.{}".format(name, form) for name in cases for form in ("zip", "pkl")
-            if (GOLDEN / "{}.{}".format(name, form)).is_file()]
+    return [f"{name}.{form}" for name in cases for form in ("zip", "pkl")
+            if (GOLDEN / f"{name}.{form}").is_file()]
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def mean_square(tensor, target):
     return tf.reduce_mean(tf.reduce_sum(tf.square(tensor - target), axis=list(range(1, tensor.shape.ndims))))
 
 
-class Problem(object):
+class Problem:
     """A network, its loss and a loss with other targets for the Fisher matrix."""
 
     def __init__(self, session, output, rng, learning_rate=.1, **kwargs):
@@ -80,7 +80,7 @@ def dense_network(inputs, rng, bias=True):
 
 
 def dense_moments(inputs, targets, values):
-    """Factors of `dense_network` in closed form: derivatives of each sample's -log p, targets minus outputs given."""
+    """Factors of ``dense_network`` in closed form: derivatives of each sample's -log p, targets minus outputs given."""
     hidden = np.tanh(inputs @ values["w"] + values["b"])
     slope = -2 * targets  # d (output - target)^2 / d output
     hidden_slope = (slope[:, :2] @ values["w0"].T + slope[:, 2:] @ values["w1"].T) * (1 - hidden ** 2)
@@ -90,7 +90,7 @@ def dense_moments(inputs, targets, values):
             "w1": (moment(hidden), moment(slope[:, 2:])), "b1": (np.eye(1), moment(slope[:, 2:]))}
 
 
-class TestDense(object):
+class TestDense:
     def build(self, session, rng, **kwargs):
         inputs = rng.randn(N, 3)
         problem = Problem(session, dense_network(tf.constant(inputs, tf.float32), rng), rng, **kwargs)
@@ -181,7 +181,7 @@ def test_weight_decay_adds_to_the_damping(session, rng):
     np.testing.assert_allclose(changes["w"], -.01 * solve(moments, gradients["w"], DAMPING + .1), rtol=2e-4, atol=1e-7)
 
 
-class TestConvolution(object):
+class TestConvolution:
     HEIGHT, WIDTH, CHANNELS, FILTERS = 5, 4, 2, 3
 
     def build(self, session, rng, stride=1, padding="VALID", bias=None, **kwargs):
@@ -284,7 +284,7 @@ def test_a_weight_that_is_used_twice_sums_over_its_uses(session, rng):
     assert optimizer.sides[1].output is optimizer.sides[0].output  # that of the bias
 
 
-class TestBlocks(object):
+class TestBlocks:
     def names(self, loss, **kwargs):
         return {tuple(var.op.name for var in block.variables): block.ops[0].type
                 for block in find_blocks(loss, tf.trainable_variables(), **kwargs)}
@@ -330,7 +330,7 @@ class TestBlocks(object):
         assert not np.allclose(changes["w"], -.01 * gradients["w"], rtol=.1)
 
 
-class TestPhases(object):
+class TestPhases:
     def build(self, session, rng, **kwargs):
         output = tf.matmul(tf.constant(rng.randn(N, 3), tf.float32), variable("w", rng.randn(3, 2)))
         return Problem(session, output, rng, **kwargs)
@@ -421,11 +421,11 @@ def test_the_pieces_make_the_step_too(session, rng):
     ("momentum", 1.), ("momentum", -.1), ("clip_kl", 0.), ("kfac_update", 0), ("stats_accum_iter", 0),
     ("cold_iter", -1), ("epsilon", 0.), ("stats_decay", 1.)])
 def test_arguments_that_make_no_sense(session, name, value):
-    with pytest.raises(ValueError, match="{} must be .*, got {}".format(name, value)):
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
         KfacOptimizer(**{name: value})
 
 
-class TestUtils(object):
+class TestUtils:
     @pytest.mark.parametrize("rank, axis", [(2, 0), (3, 0), (3, 1), (3, 2), (4, 2)])
     @pytest.mark.parametrize("transpose", [False, True])
     def test_products_along_an_axis(self, session, rng, rank, axis, transpose):

@@ -2,7 +2,7 @@
 The same numbers on TensorFlow 1.15 and 2.x.
 
 Each lane (a Python with its TensorFlow) leaves its numbers and a saved model under build/lanes and compares itself with
-what the other lanes left there for the same source code. The first lane to run has nothing to compare with; `.ci/run`
+what the other lanes left there for the same source code. The first lane to run has nothing to compare with; ``.ci/run``
 runs two.
 """
 import hashlib
@@ -77,7 +77,7 @@ def measure(model):
 @pytest.fixture(scope="module")
 def folders():
     """Give this lane's folder, with its numbers and its model in it, and those of the other lanes."""
-    name = "python{}-tensorflow{}".format(platform.python_version(), tf.__version__)
+    name = f"python{platform.python_version()}-tensorflow{tf.__version__}"
     own = ROOT / "build" / "lanes" / source_digest() / name
     own.mkdir(parents=True, exist_ok=True)
     for kind, model in build_models().items():
@@ -107,9 +107,9 @@ def test_weights_and_actions_are_the_same_to_the_last_bit(folders, kind):
         for name, value in ours.items():
             if name == "sampled actions" and value.dtype.kind == "f":
                 # the noise is the same; the means are sums, whose rounding differs
-                np.testing.assert_allclose(value, theirs[name], atol=1e-6, err_msg="{} {}".format(other, name))
+                np.testing.assert_allclose(value, theirs[name], atol=1e-6, err_msg=f"{other} {name}")
             else:
-                np.testing.assert_array_equal(value, theirs[name], err_msg="{} {}".format(other, name))
+                np.testing.assert_array_equal(value, theirs[name], err_msg=f"{other} {name}")
     if not others:
         pytest.skip("no other lane has run this source here yet: there was nothing to compare with")
 
@@ -122,5 +122,5 @@ def test_models_travel_between_lanes(folders):
         for predicted, expected in zip(model.action_probability(np.eye(4)), load(other / "predictions.npz").values()):
             np.testing.assert_allclose(predicted, expected, atol=1e-6, err_msg=str(other))
         for name, value in model.get_parameters().items():
-            np.testing.assert_allclose(value, ours[name], atol=TRAINED_ATOL, err_msg="{} {}".format(other, name))
+            np.testing.assert_allclose(value, ours[name], atol=TRAINED_ATOL, err_msg=f"{other} {name}")
         model.learn(200)

@@ -364,9 +364,9 @@ oh
 
 
 def test_demo(tmp_path):
-    """`python -m stable_baselines.logger` prints what the reference's prints."""
+    """``python -m stable_baselines.logger`` prints what the reference's prints."""
     env = dict(os.environ, PYTHONPATH=str(ROOT), TMPDIR=str(tmp_path), OPENAI_LOGDIR=str(tmp_path / 'log'))
     out = subprocess.run([sys.executable, '-m', 'stable_baselines.logger', '--help'], env=env, check=True,
-                         stdout=subprocess.PIPE, universal_newlines=True).stdout
+                         stdout=subprocess.PIPE, text=True).stdout
     assert out == DEMO.format(tmp=tmp_path)
     assert (tmp_path / 'testlogging' / 'progress.csv').read_text() == 'a,b\n3,2.5\n5.5,-2.5\n5.5,-33.45\n'

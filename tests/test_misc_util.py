@@ -45,7 +45,7 @@ class TestSetGlobalSeeds:
     @pytest.mark.parametrize('seed', [-1, 2 ** 32])
     def test_out_of_range(self, seed):
         state = random.getstate()
-        with pytest.raises(ValueError, match='seed.*{}'.format(seed)):
+        with pytest.raises(ValueError, match=f'seed.*{seed}'):
             misc_util.set_global_seeds(seed)
         assert random.getstate() == state
 
@@ -176,16 +176,16 @@ class TestMpi:
 
 def test_low_modules_load_neither_tensorflow_nor_mpi():
     """The modules below everything else are light; the package's own __init__, which loads all, is left out."""
-    code = """
+    code = f"""
 import sys, types
 for name in ('stable_baselines', 'stable_baselines.common'):
     package = types.ModuleType(name)
-    package.__path__ = [{root!r} + '/' + name.replace('.', '/')]
+    package.__path__ = [{str(ROOT)!r} + '/' + name.replace('.', '/')]
     sys.modules[name] = package
 from stable_baselines import logger
 from stable_baselines.common import console_util, misc_util, mpi_util
 misc_util.set_global_seeds(1)
 print(sorted(name for name in sys.modules if name in ('tensorflow', 'mpi4py', 'pandas', 'matplotlib')))
-""".format(root=str(ROOT))
-    out = subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, universal_newlines=True)
+"""
+    out = subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True)
     assert out.stdout == '[]\n'

@@ -92,7 +92,7 @@ def test_registration():
         """A policy with a name."""
 
         def __init__(self, *args, **kwargs):
-            super(Custom, self).__init__(*args, net_arch=[3], feature_extraction="mlp", **kwargs)
+            super().__init__(*args, net_arch=[3], feature_extraction="mlp", **kwargs)
 
     policies.register_policy("TestPoliciesCustom", Custom)
     policies.register_policy("TestPoliciesCustom", Custom)  # the same again is no conflict
@@ -107,10 +107,10 @@ def test_registration():
 
 
 class FromTheDocs(policies.ActorCriticPolicy):
-    """The custom policy of the documentation: everything redefined, `sess.run` in its methods."""
+    """The custom policy of the documentation: everything redefined, ``sess.run`` in its methods."""
 
     def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False, **kwargs):
-        super(FromTheDocs, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=True)
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=True)
         with tf.variable_scope("model", reuse=reuse):
             features = flatten(policies.nature_cnn(self.processed_obs, **kwargs))
             pi_latent = tf.nn.relu(dense(features, 12, name="pi_fc0"))
@@ -187,7 +187,7 @@ def test_networks_written_for_tensorflow_1_get_advice(outdated):
         """Uses what TensorFlow 2 no longer has."""
 
         def __init__(self, *args, **kwargs):
-            super(Outdated, self).__init__(*args, feature_extraction="cnn", cnn_extractor=outdated, **kwargs)
+            super().__init__(*args, feature_extraction="cnn", cnn_extractor=outdated, **kwargs)
 
     with pytest.raises((AttributeError, ImportError), match="stable_baselines.common.tf_layers.*dense, conv, flatten"):
         PPO2(Outdated, make_env(BOX, spaces.Discrete(2)))
@@ -208,7 +208,7 @@ class CustomLstm(policies.RecurrentActorCriticPolicy):
     """A recurrent network of a user's own, built for exactly n_env environments."""
 
     def __init__(self, sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=False):
-        super(CustomLstm, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, (2 * 3,), reuse=reuse)
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, (2 * 3,), reuse=reuse)
         with tf.variable_scope("model", reuse=reuse):
             sequence = tf_util.batch_to_seq(self.processed_obs, self.n_env, n_steps)
             masks = tf_util.batch_to_seq(self.dones_ph, self.n_env, n_steps)

@@ -84,7 +84,7 @@ def test_minibatches_that_do_not_fit(policy, n_envs, kwargs, reason):
 @pytest.mark.parametrize("name, value", [
     ("n_steps", 0), ("n_steps", 2.5), ("nminibatches", 0), ("noptepochs", -1), ("noptepochs", True)])
 def test_numbers_that_are_none(name, value):
-    with pytest.raises(ValueError, match="{} must be a positive integer, got {}".format(name, value)):
+    with pytest.raises(ValueError, match=f"{name} must be a positive integer, got {value}"):
         PPO2("MlpPolicy", make_cartpole(), **{name: value})
 
 
@@ -202,7 +202,7 @@ def test_actions_outside_of_the_box_are_clipped():
 
         def step(self, action):
             assert self.action_space.contains(action), action
-            return super(Checks, self).step(action)
+            return super().step(action)
 
     tiny = spaces.Box(low=-.01, high=.01, shape=(2,), dtype=np.float32)
     model = PPO2("MlpPolicy", DummyVecEnv([lambda: Checks(BOX, tiny)]), n_steps=16)

@@ -1,6 +1,6 @@
 """The public surface of Stable Baselines 2.10 exists here: every import path, name, parameter and default.
 
-`data/public_api.json` says what that surface is; `scripts/trim_public_api.py` says how it was derived. The package may
+``data/public_api.json`` says what that surface is; ``scripts/trim_public_api.py`` says how it was derived. The package may
 offer more: further names, and further parameters behind the reference's ones, if they have a default.
 """
 import ast
@@ -84,14 +84,14 @@ BUILT = sorted(set(API) - PENDING - set(DIFFERENT))
 def render_default(value):
     """Write a default the way the data does: without addresses."""
     if inspect.isfunction(value):
-        return "<function {}>".format(value.__name__)
+        return f"<function {value.__name__}>"
     if type(value).__name__ == "DType":
         return "tf." + value.name
     return repr(value)
 
 
 def render_parameters(function):
-    """Write the parameters of `function` the way the data does."""
+    """Write the parameters of ``function`` the way the data does."""
     kinds = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**",
              inspect.Parameter.KEYWORD_ONLY: "kw:"}
     texts = []
@@ -102,9 +102,9 @@ def render_parameters(function):
 
 
 def parameter_problems(expected, actual):
-    """Say how the parameters `actual` break calls that `expected` allows; an empty list if they do not.
+    """Say how the parameters ``actual`` break calls that ``expected`` allows; an empty list if they do not.
 
-    `*args` and `**kwargs` of the reference must be there too. Everything else of ours must be optional.
+    ``*args`` and ``**kwargs`` of the reference must be there too. Everything else of ours must be optional.
     """
     def split(texts):
         catch_all = [text for text in texts if text.startswith("*")]
@@ -117,8 +117,8 @@ def parameter_problems(expected, actual):
     if actual_named[:len(expected_named)] != expected_named:
         problems.append("parameters ({}) instead of ({})".format(", ".join(actual), ", ".join(expected)))
     else:
-        problems += ["extra parameter {} has no default".format(text) for text in extra if "=" not in text]
-    problems += ["{} is missing".format(text) for text in expected_catch_all if text not in actual_catch_all]
+        problems += [f"extra parameter {text} has no default" for text in extra if "=" not in text]
+    problems += [f"{text} is missing" for text in expected_catch_all if text not in actual_catch_all]
     return problems
 
 
@@ -131,11 +131,11 @@ def same_constant(expected, actual):
 
 
 def signature_problems(path, expected, function):
-    return ["{}: {}".format(path, problem) for problem in parameter_problems(expected, render_parameters(function))]
+    return [f"{path}: {problem}" for problem in parameter_problems(expected, render_parameters(function))]
 
 
 def missing(owner, name, path):
-    """Whether `name` must be looked at no further; and what is wrong about that."""
+    """Whether ``name`` must be looked at no further; and what is wrong about that."""
     if path in DIFFERENT:
         return True, []
     if path in PENDING_NAMES:
@@ -161,7 +161,7 @@ def class_problems(path, expected, cls):
     problems = []
     for base in expected["bases"]:
         if not is_pending(base) and base not in DIFFERENT and not issubclass(cls, resolve(base)):
-            problems.append("{} is no subclass of {}".format(path, base))
+            problems.append(f"{path} is no subclass of {base}")
     for kind in ("methods", "properties", "attributes"):
         for name, description in expected[kind].items():
             skip, found = missing(cls, name, path + "." + name)
@@ -172,7 +172,7 @@ def class_problems(path, expected, cls):
             if kind == "methods":
                 problems += method_problems(path + "." + name, description, member)
             elif kind == "attributes" and not same_constant(description, getattr(cls, name)):
-                problems.append("{}.{} is {!r}, not {}".format(path, name, getattr(cls, name), description))
+                problems.append(f"{path}.{name} is {getattr(cls, name)!r}, not {description}")
     return problems
 
 
@@ -209,9 +209,9 @@ def test_module_offers_what_the_reference_offers(name):
             elif group == "classes":
                 problems += class_problems(path, description, value)
             elif group == "constants" and not same_constant(description, value):
-                problems.append("{} is {!r}, not {}".format(path, value, description))
+                problems.append(f"{path} is {value!r}, not {description}")
             elif group == "reexports" and value is not resolve(description):
-                problems.append("{} is not {}".format(path, description))
+                problems.append(f"{path} is not {description}")
     assert problems == []
 
 
@@ -233,7 +233,7 @@ def test_lists_of_exceptions_name_only_what_the_reference_has():
             known.update(module + "." + name for name in description[group])
         for cls, members in description["classes"].items():
             for group in ("methods", "properties", "attributes"):
-                known.update("{}.{}.{}".format(module, cls, name) for name in members[group])
+                known.update(f"{module}.{cls}.{name}" for name in members[group])
     assert sorted((PENDING | PENDING_NAMES | set(DIFFERENT)) - known) == []
 
 

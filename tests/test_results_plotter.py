@@ -165,7 +165,7 @@ class TestMain:
     def test_help_of_the_command(self):
         env = dict(os.environ, PYTHONPATH=str(ROOT), COLUMNS='150')
         out = subprocess.run([sys.executable, '-m', 'stable_baselines.results_plotter', '--help'], env=env, check=True,
-                             stdout=subprocess.PIPE, universal_newlines=True).stdout
+                             stdout=subprocess.PIPE, text=True).stdout
         for text in ('usage: results_plotter.py', '--num_timesteps NUM_TIMESTEPS', "(default: ['./log'])",
                      '(default: timesteps)', '(default: Breakout)'):
             assert text in out

@@ -1,4 +1,4 @@
-"""`python -m stable_baselines.{a2c,acer}.run_atari`: its arguments, and what it trains."""
+"""``python -m stable_baselines.{a2c,acer}.run_atari``: its arguments, and what it trains."""
 import sys
 
 import numpy as np
@@ -14,7 +14,7 @@ from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack
 FRAMES = spaces.Box(low=0, high=255, shape=(84, 84, 1), dtype=np.uint8)
 
 
-class RecordingModel(object):
+class RecordingModel:
     """Stands in for an algorithm: keeps what it is given."""
 
     made = None

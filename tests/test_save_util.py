@@ -139,7 +139,7 @@ def test_functions_of_this_python():
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="3.7 writes byte code without its version, as the original")
 def test_byte_code_of_another_python_is_not_run(monkeypatch):
     """3.11 to 3.13 take each other's byte code without complaint, and crash."""
-    class Policy(object):
+    class Policy:
         def act(self):
             return 1
 
@@ -203,7 +203,7 @@ def test_what_is_gone_is_missed_only_where_it_is_needed(tmp_path):
         save_util.save_to_file(str(tmp_path / "model.pkl"), {"policy": policy, "gamma": .5}, PARAMS, as_pickle=True)
         save_util.save_to_file(str(tmp_path / "model.zip"), {"policy": policy, "gamma": .5}, PARAMS)
     for form in ("pkl", "zip"):
-        path = str(tmp_path / "model.{}".format(form))
+        path = str(tmp_path / f"model.{form}")
         with pytest.raises(ValueError, match="could not unpickle 'policy'.*custom_objects"):
             save_util.load_from_file(path)
         assert_same_params(save_util.load_from_file(path, load_data=False)[1])

@@ -1,6 +1,6 @@
 """Training on the real simulators and libraries; what is not installed is skipped, with how to install it.
 
-`scripts/check_environments.py` does the same for longer, and shows the rewards.
+``scripts/check_environments.py`` does the same for longer, and shows the rewards.
 """
 import importlib
 import importlib.util
@@ -159,9 +159,9 @@ def test_normalised_physics_saved_and_restored(env_id, tmp_path):
 
 def make_from(library, env_id, **kwargs):
     """Make an environment as the library itself makes it, or skip."""
-    module = pytest.importorskip(library, reason="pip install {}".format(library))
+    module = pytest.importorskip(library, reason=f"pip install {library}")
     if library == "gym" and int(module.__version__.split(".")[1]) < 26:
-        pytest.skip("gym {} is the library of the other tests; this needs gym==0.26.2".format(module.__version__))
+        pytest.skip(f"gym {module.__version__} is the library of the other tests; this needs gym==0.26.2")
     return module.make(env_id, disable_env_checker=True, **kwargs)
 
 

@@ -149,7 +149,7 @@ def test_shapes(session):
         assert tf_util.is_image(np.zeros(shape)) == expected
 
 
-class FakeWriter(object):
+class FakeWriter:
     """Remembers what was written."""
 
     def __init__(self):

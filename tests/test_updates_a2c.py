@@ -59,7 +59,7 @@ def test_update(name):
     for step in range(1, 11):
         trace.append(model._train(rollout, case["learning_rate"]))
         if step in (1, 2, 10):
-            key = "after{}".format(step)
+            key = f"after{step}"
             assert_parameters(model, group(arrays, key + "/"), atol[key], atol["rtol"], case)
     tolerances = dict(atol=atol["losses_and_derived"], rtol=atol["rtol"])
     for loss in Losses._fields:

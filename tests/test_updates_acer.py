@@ -57,9 +57,9 @@ def test_update(name):
     for step in range(1, 11):
         trace.append(model._train(segment, case["learning_rate"]))
         if step in (1, 2, 10):
-            key = "after{}".format(step)
+            key = f"after{step}"
             assert_parameters(model, group(arrays, key + "/"), atol[key], rtol, case)
-            assert_averages(model, group(arrays, "average_{}/".format(key)), atol[key], rtol)
+            assert_averages(model, group(arrays, f"average_{key}/"), atol[key], rtol)
     tolerances = dict(atol=atol["losses_and_derived"], rtol=rtol)
     assert set(trace[0]) == set(case["loss_order"])
     for loss, value in trace[0].items():

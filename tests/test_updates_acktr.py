@@ -17,7 +17,7 @@ KFAC_ONLY = [name for name in ACKTR_CASES if "kfaconly" in name or "cnn" in name
 FULL = [name for name in ACKTR_CASES if name not in KFAC_ONLY]
 
 
-class Updates(object):
+class Updates:
     """A model of a case that is updated with the batch of the case, and with its draw for the value function."""
 
     def __init__(self, name, **constructor):
@@ -45,11 +45,11 @@ class Updates(object):
             return self.model.sess.run(self.model.optimizer.factor_step.read_value())
 
     def assert_parameters(self, step, atol):
-        assert_parameters(self.model, group(self.arrays, "after{}/".format(step)), atol, 1e-5, self.case)
+        assert_parameters(self.model, group(self.arrays, f"after{step}/"), atol, 1e-5, self.case)
 
     def assert_factors(self, step):
         """Compare the factors of every parameter that has some."""
-        expected = group(self.arrays, "factors_after{}/".format(step))
+        expected = group(self.arrays, f"factors_after{step}/")
         found = {var.name: sides for sides in self.model.optimizer.sides for var in sides.block.variables}
         with self.model.graph.as_default():
             for parameter, names in self.case["kronecker_factors"].items():
@@ -73,9 +73,9 @@ def test_natural_gradient_steps(name):
     losses = []
     for step in range(1, 11):
         losses.append(update())
-        if "after{}/model/pi/w:0".format(step) in update.arrays:
+        if f"after{step}/model/pi/w:0" in update.arrays:
             update.assert_parameters(step, atol=1e-5)
-        if step <= 2 and group(update.arrays, "factors_after{}/".format(step)):
+        if step <= 2 and group(update.arrays, f"factors_after{step}/"):
             update.assert_factors(step)
     expected = update.arrays["trace/losses"]
     np.testing.assert_allclose(losses[:len(expected)], expected, atol=1e-5, rtol=1e-5)

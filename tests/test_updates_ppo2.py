@@ -29,7 +29,7 @@ def test_update(name):
     for step in range(1, 11):
         losses.append(train_step(model, case, batch))
         if step in (1, 2, 10):
-            key = "after{}".format(step)
+            key = f"after{step}"
             assert_parameters(model, group(arrays, key + "/"), atol[key], rtol, case)
     for loss, value in losses[0]._asdict().items():
         np.testing.assert_allclose(value, expected[loss], atol=atol["losses_and_derived"], rtol=rtol, err_msg=loss)

@@ -163,7 +163,7 @@ def test_close_and_rendering(venv):
 
 
 @pytest.mark.parametrize('make_arg, error, message', [
-    (lambda: [], ValueError, 'at least one function'),
+    (list, ValueError, 'at least one function'),
     (lambda: [CountEnv()], TypeError, r'DummyVecEnv\(\[lambda: env\]\)'),
     (lambda: [lambda: 3], TypeError, 'accepted is a single environment'),
 ])

@@ -18,27 +18,27 @@ class A2C(NStepRLModel):
     """
     Advantage Actor Critic, https://arxiv.org/abs/1602.01783
 
-    :param policy: (Type[ActorCriticPolicy] or str) the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one
-    :param gamma: (float) discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
-    :param n_steps: (int) number of steps of each environment per update; the batch has n_steps * n_envs samples
-    :param vf_coef: (float) weight of the value loss
-    :param ent_coef: (float) weight of the entropy; larger values explore longer, typical 0 to 0.01
-    :param max_grad_norm: (float) gradients are clipped to this global norm; None does not clip
-    :param learning_rate: (float) step size at the start
-    :param alpha: (float) RMSProp's decay of the mean square of the gradient; closer to 1 averages over more updates
-    :param momentum: (float) RMSProp's momentum; 0 has none
-    :param epsilon: (float) RMSProp's epsilon, added to the mean square before the root; larger values make smaller and
+    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
+    :param env: the environment, or the id of a registered one
+    :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
+    :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
+    :param vf_coef: weight of the value loss
+    :param ent_coef: weight of the entropy; larger values explore longer, typical 0 to 0.01
+    :param max_grad_norm: gradients are clipped to this global norm; None does not clip
+    :param learning_rate: step size at the start
+    :param alpha: RMSProp's decay of the mean square of the gradient; closer to 1 averages over more updates
+    :param momentum: RMSProp's momentum; 0 has none
+    :param epsilon: RMSProp's epsilon, added to the mean square before the root; larger values make smaller and
         steadier steps
-    :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
+    :param lr_schedule: how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
-    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
-    :param _init_setup_model: (bool) whether to build the network at once
-    :param policy_kwargs: (dict) extra arguments of the policy
-    :param full_tensorboard_log: (bool) whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: (int) seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param tensorboard_log: folder for TensorBoard; None writes nothing
+    :param _init_setup_model: whether to build the network at once
+    :param policy_kwargs: extra arguments of the policy
+    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
+    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     _logged_losses = ('policy_entropy', 'value_loss')
@@ -62,7 +62,7 @@ class A2C(NStepRLModel):
         self.lr_schedule = lr_schedule
         self.tensorboard_log = tensorboard_log
         self.full_tensorboard_log = full_tensorboard_log
-        super(A2C, self).__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
+        super().__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
                                   policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
                                   _init_setup_model=_init_setup_model)
         if _init_setup_model:
@@ -75,4 +75,4 @@ class A2C(NStepRLModel):
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
               tb_log_name: str = "A2C", reset_num_timesteps: bool = True) -> 'A2C':
-        return super(A2C, self).learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
+        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)

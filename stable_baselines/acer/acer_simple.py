@@ -37,11 +37,11 @@ def strip(var: tf.Tensor, n_envs: Optional[int], n_steps: int, flat: bool = Fals
     """
     Remove the last row of every environment, that of the observation after the last step.
 
-    :param var: (tf.Tensor) shape (n_envs * (n_steps + 1), n), or (n_envs * (n_steps + 1),) if flat
-    :param n_envs: (int) number of environments; None leaves it open
-    :param n_steps: (int) number of steps
-    :param flat: (bool) whether the tensor has one value per row
-    :return: (tf.Tensor) shape (n_envs * n_steps, n), or (n_envs * n_steps,) if flat
+    :param var: shape (n_envs * (n_steps + 1), n), or (n_envs * (n_steps + 1),) if flat
+    :param n_envs: number of environments; None leaves it open
+    :param n_steps: number of steps
+    :param flat: whether the tensor has one value per row
+    :return: shape (n_envs * n_steps, n), or (n_envs * n_steps,) if flat
     """
     shape = [] if flat else var.shape.as_list()[1:]
     by_env = tf.reshape(var, [n_envs or -1, n_steps + 1] + shape)
@@ -52,9 +52,9 @@ def get_by_index(input_tensor: tf.Tensor, idx: tf.Tensor) -> tf.Tensor:
     """
     Pick one column of each row.
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, n)
-    :param idx: (tf.Tensor) the columns, int, shape (n_batch,)
-    :return: (tf.Tensor) shape (n_batch,)
+    :param input_tensor: shape (n_batch, n)
+    :param idx: the columns, int, shape (n_batch,)
+    :return: shape (n_batch,)
     """
     return tf.reduce_sum(input_tensor * tf.one_hot(idx, int(input_tensor.shape[-1])), axis=-1)
 
@@ -73,15 +73,15 @@ def q_retrace(rewards: tf.Tensor, dones: tf.Tensor, q_i: tf.Tensor, values: tf.T
 
     and :math:`Q^{ret} = r_t` where the step ended its episode; after the last step V alone counts.
 
-    :param rewards: (tf.Tensor) rewards, shape (n_envs * n_steps,)
-    :param dones: (tf.Tensor) 1. where the step ended its episode, same shape
-    :param q_i: (tf.Tensor) Q of the actions taken, same shape
-    :param values: (tf.Tensor) values, with those after the last step, shape (n_envs * (n_steps + 1),)
-    :param rho_i: (tf.Tensor) importance weights of the actions taken, shape (n_envs * n_steps,)
-    :param n_envs: (int) number of environments; None leaves it open
-    :param n_steps: (int) number of steps
-    :param gamma: (float) discount factor
-    :return: (tf.Tensor) targets, shape (n_envs * n_steps,)
+    :param rewards: rewards, shape (n_envs * n_steps,)
+    :param dones: 1. where the step ended its episode, same shape
+    :param q_i: Q of the actions taken, same shape
+    :param values: values, with those after the last step, shape (n_envs * (n_steps + 1),)
+    :param rho_i: importance weights of the actions taken, shape (n_envs * n_steps,)
+    :param n_envs: number of environments; None leaves it open
+    :param n_steps: number of steps
+    :param gamma: discount factor
+    :return: targets, shape (n_envs * n_steps,)
     """
     rewards, discounts, q_i, rho_bar = [tf.reshape(flat, [n_envs or -1, n_steps]) for flat in (
         rewards, gamma * (1. - dones), q_i, tf.minimum(1., rho_i))]
@@ -102,11 +102,11 @@ def truncated_policy_loss(proba_i: tf.Tensor, rho_i: tf.Tensor, advantages: tf.T
 
     .. math:: -E[\min(c, \rho_i) A \log \pi(a_i|s)]
 
-    :param proba_i: (tf.Tensor) probabilities of the actions taken, shape (n_batch,)
-    :param rho_i: (tf.Tensor) their importance weights, same shape
-    :param advantages: (tf.Tensor) their advantages, Q^ret - V, same shape
-    :param correction_term: (float) where the weights are truncated, c
-    :return: (tf.Tensor) scalar
+    :param proba_i: probabilities of the actions taken, shape (n_batch,)
+    :param rho_i: their importance weights, same shape
+    :param advantages: their advantages, Q^ret - V, same shape
+    :param correction_term: where the weights are truncated, c
+    :return: scalar
     """
     weights = tf.stop_gradient(advantages * tf.minimum(rho_i, correction_term))
     return -tf.reduce_mean(tf.log(proba_i + EPSILON) * weights)
@@ -119,11 +119,11 @@ def bias_correction_loss(proba: tf.Tensor, rho: tf.Tensor, advantages: tf.Tensor
 
     .. math:: -E[\sum_a \max(0, 1 - c / \rho(a)) \pi(a|s) (Q(s, a) - V(s)) \log \pi(a|s)]
 
-    :param proba: (tf.Tensor) probabilities of all actions, shape (n_batch, n_actions)
-    :param rho: (tf.Tensor) their importance weights, same shape
-    :param advantages: (tf.Tensor) their advantages, Q - V, same shape
-    :param correction_term: (float) where the weights are truncated, c
-    :return: (tf.Tensor) scalar
+    :param proba: probabilities of all actions, shape (n_batch, n_actions)
+    :param rho: their importance weights, same shape
+    :param advantages: their advantages, Q - V, same shape
+    :param correction_term: where the weights are truncated, c
+    :return: scalar
     """
     truncated = tf.nn.relu(1. - correction_term / (rho + EPSILON))
     weights = tf.stop_gradient(truncated * proba * advantages)
@@ -134,9 +134,9 @@ def q_loss(q_i: tf.Tensor, q_ret: tf.Tensor) -> tf.Tensor:
     """
     Half the mean squared error of Q.
 
-    :param q_i: (tf.Tensor) Q of the actions taken, shape (n_batch,)
-    :param q_ret: (tf.Tensor) their Retrace targets, taken as constants, same shape
-    :return: (tf.Tensor) scalar
+    :param q_i: Q of the actions taken, shape (n_batch,)
+    :param q_ret: their Retrace targets, taken as constants, same shape
+    :return: scalar
     """
     return .5 * tf.reduce_mean(tf.square(tf.stop_gradient(q_ret) - q_i))
 
@@ -149,11 +149,11 @@ def restrict_to_trust_region(gradient: tf.Tensor, average_proba: tf.Tensor, prob
     .. math:: z = g - \max(0, \frac{k^T g - \delta}{|k|^2}) k, \qquad
         k = \nabla_\pi D_{KL}(\pi_{avg} || \pi) = - \pi_{avg} / \pi
 
-    :param gradient: (tf.Tensor) direction of ascent g for the probabilities, shape (n_batch, n_actions)
-    :param average_proba: (tf.Tensor) probabilities under the average policy, same shape
-    :param proba: (tf.Tensor) probabilities, same shape
-    :param delta: (float) how fast the divergence may grow; smaller values keep closer to the average policy
-    :return: (TrustRegion) the restricted gradient and its ingredients
+    :param gradient: direction of ascent g for the probabilities, shape (n_batch, n_actions)
+    :param average_proba: probabilities under the average policy, same shape
+    :param proba: probabilities, same shape
+    :param delta: how fast the divergence may grow; smaller values keep closer to the average policy
+    :return: the restricted gradient and its ingredients
     """
     k = -average_proba / (proba + EPSILON)
     k_dot_g = tf.reduce_sum(k * gradient, axis=-1)
@@ -169,37 +169,37 @@ class ACER(ActorCriticRLModel):
     """
     Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224
 
-    :param policy: (Type[ActorCriticPolicy] or str) the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one, with Discrete actions
-    :param gamma: (float) discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
-    :param n_steps: (int) number of steps of each environment per update; the batch has n_steps * n_envs samples
-    :param num_procs: (int) deprecated: use n_cpu_tf_sess, which it replaces if given
-    :param q_coef: (float) weight of the loss of Q
-    :param ent_coef: (float) weight of the entropy; larger values explore longer. As in Stable Baselines 2.10 it has
+    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
+    :param env: the environment, or the id of a registered one, with Discrete actions
+    :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
+    :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
+    :param num_procs: deprecated: use n_cpu_tf_sess, which it replaces if given
+    :param q_coef: weight of the loss of Q
+    :param ent_coef: weight of the entropy; larger values explore longer. As in Stable Baselines 2.10 it has
         no effect with a trust region
-    :param max_grad_norm: (float) gradients are clipped to this global norm; None does not clip
-    :param learning_rate: (float) step size at the start
-    :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
+    :param max_grad_norm: gradients are clipped to this global norm; None does not clip
+    :param learning_rate: step size at the start
+    :param lr_schedule: how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'. The last update of a 'linear' one has step size 0
-    :param rprop_alpha: (float) RMSProp's decay of the mean square of the gradient
-    :param rprop_epsilon: (float) RMSProp's epsilon, added to the mean square before the root
-    :param buffer_size: (int) number of steps of each environment that are kept for replay, at least n_steps
-    :param replay_ratio: (float) mean number of updates with replayed segments for each one with a new segment;
+    :param rprop_alpha: RMSProp's decay of the mean square of the gradient
+    :param rprop_epsilon: RMSProp's epsilon, added to the mean square before the root
+    :param buffer_size: number of steps of each environment that are kept for replay, at least n_steps
+    :param replay_ratio: mean number of updates with replayed segments for each one with a new segment;
         larger values get more out of each step and take longer, typical 1 to 8. 0 turns replay off
-    :param replay_start: (int) number of steps of each environment in the buffer before the first replay, rounded down
+    :param replay_start: number of steps of each environment in the buffer before the first replay, rounded down
         to whole segments
-    :param correction_term: (float) where importance weights are truncated; smaller values are less noisy and rely
+    :param correction_term: where importance weights are truncated; smaller values are less noisy and rely
         more on Q
-    :param trust_region: (bool) whether to keep the policy close to the average one
-    :param alpha: (float) decay of the average of the parameters; closer to 1 is slower
-    :param delta: (float) how fast the divergence from the average policy may grow
-    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
-    :param _init_setup_model: (bool) whether to build the network at once
-    :param policy_kwargs: (dict) extra arguments of the policy
-    :param full_tensorboard_log: (bool) whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: (int) seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    :param trust_region: whether to keep the policy close to the average one
+    :param alpha: decay of the average of the parameters; closer to 1 is slower
+    :param delta: how fast the divergence from the average policy may grow
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param tensorboard_log: folder for TensorBoard; None writes nothing
+    :param _init_setup_model: whether to build the network at once
+    :param policy_kwargs: extra arguments of the policy
+    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
+    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
@@ -233,7 +233,7 @@ class ACER(ActorCriticRLModel):
         self.delta = delta
         self.tensorboard_log = tensorboard_log
         self.full_tensorboard_log = full_tensorboard_log
-        super(ACER, self).__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
+        super().__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
                                    policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
                                    _init_setup_model=_init_setup_model)
         if _init_setup_model:
@@ -244,23 +244,22 @@ class ACER(ActorCriticRLModel):
         Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
         self._check_replay()
         if self.action_space is not None and not isinstance(self.action_space, spaces.Discrete):
-            raise ValueError("ACER takes Discrete actions only, got {}".format(self.action_space))
-        super(ACER, self).setup_model()
+            raise ValueError(f"ACER takes Discrete actions only, got {self.action_space}")
+        super().setup_model()
         self._reset_averages()
 
     def _check_replay(self) -> None:
         """Refuse a replay memory that cannot be, warn of one that would never be used."""
         if not self.replay_ratio >= 0:
-            raise ValueError("replay_ratio must be at least 0, got {!r}".format(self.replay_ratio))
+            raise ValueError(f"replay_ratio must be at least 0, got {self.replay_ratio!r}")
         if self.replay_ratio == 0:
             return
         check_counts(buffer_size=self.buffer_size)
         if self.replay_start // self.n_steps > self.buffer_size // self.n_steps:
-            warnings.warn("nothing will be replayed: replay_start={} steps are more than buffer_size={} holds".format(
-                self.replay_start, self.buffer_size), stacklevel=4)
+            warnings.warn(f"nothing will be replayed: replay_start={self.replay_start} steps are more than buffer_size={self.buffer_size} holds", stacklevel=4)
 
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
-        super(ACER, self).load_parameters(load_path_or_dict, exact_match)
+        super().load_parameters(load_path_or_dict, exact_match)
         self._reset_averages()
 
     def _build_graph(self) -> None:
@@ -269,8 +268,7 @@ class ACER(ActorCriticRLModel):
         self._build_average_policy()
         train_model = self.train_model
         if train_model.q_value is None:
-            raise ValueError("ACER needs a policy that has q_value, which {} does not set".format(
-                self.policy.__name__))
+            raise ValueError(f"ACER needs a policy that has q_value, which {self.policy.__name__} does not set")
 
         with tf.variable_scope("loss", reuse=False):
             self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
@@ -307,7 +305,7 @@ class ACER(ActorCriticRLModel):
 
     def _build_average_policy(self) -> None:
         """Build the average of the parameters, and the policy that it makes."""
-        self.averages = [tf.get_variable("moving_average/{}/ExponentialMovingAverage".format(param.op.name),
+        self.averages = [tf.get_variable(f"moving_average/{param.op.name}/ExponentialMovingAverage",
                                          shape=param.shape, initializer=tf.zeros_initializer(), trainable=False)
                          for param in self.params]
         average_of = {param.name: average for param, average in zip(self.params, self.averages)}
@@ -443,7 +441,7 @@ class ACER(ActorCriticRLModel):
 
 
 class Runner(SegmentRunner):
-    """Collects segments with the probabilities of all actions; parameters as for `SegmentRunner`."""
+    """Collects segments with the probabilities of all actions; parameters as for ``SegmentRunner``."""
 
     def _act(self) -> Dict[str, np.ndarray]:
         mus = self.model.proba_step(self.obs, self.states, self.dones)
@@ -451,7 +449,7 @@ class Runner(SegmentRunner):
         return dict(actions=actions, mus=mus)
 
     def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
-        super(Runner, self)._offer_locals(step, kept, enc_obs=self._arrays['obs'][:step + 1], **step_locals)
+        super()._offer_locals(step, kept, enc_obs=self._arrays['obs'][:step + 1], **step_locals)
 
     def _run(self) -> Optional[ReplaySegment]:
         collected = self._collect()
@@ -463,12 +461,12 @@ class Runner(SegmentRunner):
         return ReplaySegment(obs=obs, dones=masks[:, 1:], masks=masks, states=collected['states'], **by_env)
 
 
-class EpisodeStats(object):
+class EpisodeStats:
     """
     Means over the last forty episodes.
 
-    :param n_steps: (int) number of steps of each environment at a time
-    :param n_envs: (int) number of environments
+    :param n_steps: number of steps of each environment at a time
+    :param n_envs: number of environments
     """
 
     def __init__(self, n_steps: int, n_envs: int):
@@ -483,8 +481,8 @@ class EpisodeStats(object):
         """
         Take in the next n_steps of every environment.
 
-        :param rewards: (np.ndarray) rewards, shape (n_envs, n_steps) or flat
-        :param masks: (np.ndarray) whether the step ended its episode, same shape
+        :param rewards: rewards, shape (n_envs, n_steps) or flat
+        :param masks: whether the step ended its episode, same shape
         """
         rewards, masks = [np.reshape(array, (self.n_envs, self.n_steps)) for array in (rewards, masks)]
         for step_rewards, ended in zip(rewards.T, masks.T.astype(bool)):
@@ -499,7 +497,7 @@ class EpisodeStats(object):
         """
         Return the mean length of the episodes.
 
-        :return: (float) number of steps, 0 if none has ended
+        :return: number of steps, 0 if none has ended
         """
         return safe_mean(self.lengths) if self.lengths else 0
 
@@ -507,6 +505,6 @@ class EpisodeStats(object):
         """
         Return the mean reward of the episodes.
 
-        :return: (float) sum of the rewards of an episode, 0 if none has ended
+        :return: sum of the rewards of an episode, 0 if none has ended
         """
         return safe_mean(self.rewards) if self.rewards else 0

@@ -16,22 +16,21 @@ ReplaySegment = NamedTuple('ReplaySegment', [
 ])
 
 
-class Buffer(object):
+class Buffer:
     """
     A ring of segments, each of n_steps steps of every environment.
 
-    Of stacked frames (where the environment is a `VecFrameStack`) each is stored once.
+    Of stacked frames (where the environment is a ``VecFrameStack``) each is stored once.
 
-    :param env: (VecEnv) the environments
-    :param n_steps: (int) length of a segment
-    :param size: (int) number of steps of each environment to keep
-    :param np_random: (np.random or RandomState) where the samples are drawn from
+    :param env: the environments
+    :param n_steps: length of a segment
+    :param size: number of steps of each environment to keep
+    :param np_random: where the samples are drawn from
     """
 
     def __init__(self, env: VecEnv, n_steps: int, size: int = 50000, np_random: Any = np.random):
         if size < n_steps:
-            raise ValueError("the size of the buffer ({} steps) must be at least one segment of {} steps".format(
-                size, n_steps))
+            raise ValueError(f"the size of the buffer ({size} steps) must be at least one segment of {n_steps} steps")
         self.n_env = env.num_envs
         self.n_steps = n_steps
         self.size = size // n_steps
@@ -46,8 +45,8 @@ class Buffer(object):
         """
         Tell whether the buffer holds enough segments.
 
-        :param frames: (int) number of steps of each environment, rounded down to whole segments
-        :return: (bool) whether that many are stored
+        :param frames: number of steps of each environment, rounded down to whole segments
+        :return: whether that many are stored
         """
         return self.num_in_buffer >= frames // self.n_steps
 
@@ -55,7 +54,7 @@ class Buffer(object):
         """
         Tell whether there is anything to sample.
 
-        :return: (bool) whether at least one segment is stored
+        :return: whether at least one segment is stored
         """
         return self.num_in_buffer > 0
 
@@ -63,8 +62,8 @@ class Buffer(object):
         """
         Drop the frames that occur more than once.
 
-        :param obs: (np.ndarray) observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
-        :return: (np.ndarray) frames, (n_envs, n_stack + n_steps, ..., n_channels); without stacking the observations
+        :param obs: observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
+        :return: frames, (n_envs, n_stack + n_steps, ..., n_channels); without stacking the observations
         """
         if self.n_stack == 1:
             return obs
@@ -73,12 +72,12 @@ class Buffer(object):
 
     def decode(self, enc_obs: np.ndarray, masks: Optional[np.ndarray] = None) -> np.ndarray:
         """
-        Stack frames again, the inverse of `encode`.
+        Stack frames again, the inverse of ``encode``.
 
-        :param enc_obs: (np.ndarray) frames, as `encode` returns them
-        :param masks: (np.ndarray) whether an observation begins an episode, which what came before must not reach,
+        :param enc_obs: frames, as ``encode`` returns them
+        :param masks: whether an observation begins an episode, which what came before must not reach,
             shape (n_envs, n_steps + 1); None means that none of them does
-        :return: (np.ndarray) observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
+        :return: observations, shape (n_envs, n_steps + 1, ..., n_stack * n_channels)
         """
         if self.n_stack == 1:
             return enc_obs
@@ -94,15 +93,15 @@ class Buffer(object):
     def put(self, enc_obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, mus: np.ndarray, dones: np.ndarray,
             masks: np.ndarray, states: Optional[np.ndarray] = None) -> None:
         """
-        Store a segment, in the place of the oldest one if the buffer is full; see `ReplaySegment` for the shapes.
+        Store a segment, in the place of the oldest one if the buffer is full; see ``ReplaySegment`` for the shapes.
 
-        :param enc_obs: (np.ndarray) observations, as `encode` returns them
-        :param actions: (np.ndarray) actions
-        :param rewards: (np.ndarray) rewards
-        :param mus: (np.ndarray) probabilities of all actions under the policy that acted
-        :param dones: (np.ndarray) whether the step ended its episode
-        :param masks: (np.ndarray) whether the observation begins an episode
-        :param states: (np.ndarray) states of a recurrent policy before the first step
+        :param enc_obs: observations, as ``encode`` returns them
+        :param actions: actions
+        :param rewards: rewards
+        :param mus: probabilities of all actions under the policy that acted
+        :param dones: whether the step ended its episode
+        :param masks: whether the observation begins an episode
+        :param states: states of a recurrent policy before the first step
         """
         segment = dict(enc_obs=enc_obs, actions=actions, rewards=rewards, mus=mus, dones=dones, masks=masks)
         if states is not None:
@@ -119,10 +118,10 @@ class Buffer(object):
         """
         Pick, for each environment, its part of one of the segments.
 
-        :param arr: (np.ndarray) stored segments, shape (size, n_envs, ...)
-        :param idx: (np.ndarray) index of a segment for each environment, shape (n_envs,)
-        :param envx: (np.ndarray) indices of the environments, shape (n_envs,)
-        :return: (np.ndarray) shape (n_envs, ...)
+        :param arr: stored segments, shape (size, n_envs, ...)
+        :param idx: index of a segment for each environment, shape (n_envs,)
+        :param envx: indices of the environments, shape (n_envs,)
+        :return: shape (n_envs, ...)
         """
         return arr[idx, envx]
 
@@ -130,7 +129,7 @@ class Buffer(object):
         """
         Draw a segment: for each environment, independently, one of those that it went through.
 
-        :return: (ReplaySegment) the segment
+        :return: the segment
         :raises ValueError: if nothing is stored
         """
         if not self.can_sample():
@@ -141,8 +140,8 @@ class Buffer(object):
 
     def get(self):
         """
-        Draw a segment, see `sample`.
+        Draw a segment, see ``sample``.
 
-        :return: (tuple of np.ndarray) its obs, actions, rewards, mus, dones and masks
+        :return: its obs, actions, rewards, mus, dones and masks
         """
         return tuple(self.sample()[:6])

@@ -12,13 +12,13 @@ def train(env_id: str, num_timesteps: int, seed: int, policy: str, lr_schedule: 
     """
     Train ACER with its default hyperparameters.
 
-    :param env_id: (str) the game's id
-    :param num_timesteps: (int) number of steps, over all environments; each is four frames
-    :param seed: (int) seed of the environments and the model
-    :param policy: (str) 'cnn', 'lstm' or 'lnlstm'
-    :param lr_schedule: (str) how the learning rate changes, see `ACER`
-    :param num_cpu: (int) number of environments
-    :return: (ACER) the model
+    :param env_id: the game's id
+    :param num_timesteps: number of steps, over all environments; each is four frames
+    :param seed: seed of the environments and the model
+    :param policy: 'cnn', 'lstm' or 'lnlstm'
+    :param lr_schedule: how the learning rate changes, see ``ACER``
+    :param num_cpu: number of environments
+    :return: the model
     :raises ValueError: if there is no such policy
     """
     if policy not in POLICIES:

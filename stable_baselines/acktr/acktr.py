@@ -35,33 +35,33 @@ class ACKTR(NStepRLModel):
     """
     Actor Critic using Kronecker-Factored Trust Region, https://arxiv.org/abs/1708.05144
 
-    :param policy: (Type[ActorCriticPolicy] or str) the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one
-    :param gamma: (float) discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
-    :param nprocs: (int) deprecated: number of threads of TensorFlow, use n_cpu_tf_sess
-    :param n_steps: (int) number of steps of each environment per update; the batch has n_steps * n_envs samples
-    :param ent_coef: (float) weight of the entropy; larger values explore longer, typical 0 to 0.01
-    :param vf_coef: (float) weight of the value loss
-    :param vf_fisher_coef: (float) weight of the value function in the Fisher matrix; larger values slow it down
-    :param learning_rate: (float) step size at the start
-    :param max_grad_norm: (float) until the first decomposition, for nine updates or more, gradients are clipped to
+    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
+    :param env: the environment, or the id of a registered one
+    :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
+    :param nprocs: deprecated: number of threads of TensorFlow, use n_cpu_tf_sess
+    :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
+    :param ent_coef: weight of the entropy; larger values explore longer, typical 0 to 0.01
+    :param vf_coef: weight of the value loss
+    :param vf_fisher_coef: weight of the value function in the Fisher matrix; larger values slow it down
+    :param learning_rate: step size at the start
+    :param max_grad_norm: until the first decomposition, for nine updates or more, gradients are clipped to
         this global norm; None does not clip
-    :param kfac_clip: (float) how far a step may change the policy and the values, measured by the Fisher matrix
-    :param lr_schedule: (str) how the learning rate changes over a training: 'constant', 'linear',
+    :param kfac_clip: how far a step may change the policy and the values, measured by the Fisher matrix
+    :param lr_schedule: how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
-    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
-    :param _init_setup_model: (bool) whether to build the network at once
-    :param async_eigen_decomp: (bool) whether to decompose the Fisher matrix while the environments are stepped, for
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param tensorboard_log: folder for TensorBoard; None writes nothing
+    :param _init_setup_model: whether to build the network at once
+    :param async_eigen_decomp: whether to decompose the Fisher matrix while the environments are stepped, for
         the next update
-    :param kfac_update: (int) number of updates between two decompositions of the Fisher matrix; the first one comes
+    :param kfac_update: number of updates between two decompositions of the Fisher matrix; the first one comes
         with the first multiple of it from update 10 on
-    :param gae_lambda: (float) GAE's trade-off: smaller values are less noisy and more biased; None means returns of
+    :param gae_lambda: GAE's trade-off: smaller values are less noisy and more biased; None means returns of
         n_steps, without GAE
-    :param policy_kwargs: (dict) extra arguments of the policy
-    :param full_tensorboard_log: (bool) whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: (int) seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    :param policy_kwargs: extra arguments of the policy
+    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
+    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     _logged_losses = ('policy_entropy', 'policy_loss', 'value_loss')
@@ -96,7 +96,7 @@ class ACKTR(NStepRLModel):
         self.kfac_update = kfac_update
         self.gae_lambda = gae_lambda
         self.full_tensorboard_log = full_tensorboard_log
-        super(ACKTR, self).__init__(policy, env, verbose=verbose, requires_vec_env=True,
+        super().__init__(policy, env, verbose=verbose, requires_vec_env=True,
                                     policy_base=ActorCriticPolicy, policy_kwargs=policy_kwargs, seed=seed,
                                     n_cpu_tf_sess=n_cpu_tf_sess, _init_setup_model=_init_setup_model)
         if _init_setup_model:
@@ -125,23 +125,23 @@ class ACKTR(NStepRLModel):
 
     def _make_runner(self) -> OnPolicyRunner:
         if self.gae_lambda is None:
-            return super(ACKTR, self)._make_runner()
+            return super()._make_runner()
         return GAERunner(env=self.env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.gae_lambda)
 
     def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
               tb_log_name: str = "ACKTR", reset_num_timesteps: bool = True) -> 'ACKTR':
-        return super(ACKTR, self).learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
+        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
 
     def _train(self, rollout: Rollout, learning_rate: float,
                writer: Optional[tf.summary.FileWriter] = None) -> Losses:
         if self._decomposition is not None:
             self._decomposition.result()  # so that an update is a function of its inputs, whatever the timing
-        losses = super(ACKTR, self)._train(rollout, learning_rate, writer)
+        losses = super()._train(rollout, learning_rate, writer)
         if self.async_eigen_decomp:
             self._decomposition = self._background.submit(self._decompose)
         return losses
 
     def _advantages(self, rollout: Rollout) -> np.ndarray:
-        advantages = super(ACKTR, self)._advantages(rollout)
+        advantages = super()._advantages(rollout)
         # as Stable Baselines 2.10: advantages are standardised for continuous actions only
         return standardise(advantages) if isinstance(self.action_space, spaces.Box) else advantages

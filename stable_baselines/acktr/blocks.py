@@ -20,13 +20,13 @@ def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: b
     """
     Find the variables that act as weights or biases of dense and convolutional layers.
 
-    A weight is the second operand of `tf.matmul` or `tf.nn.conv2d`, a bias is added along the last axis. What acts
-    otherwise (a gain, a reshaped bias, a weight inside of a `tf.while_loop`) has no block.
+    A weight is the second operand of ``tf.matmul`` or ``tf.nn.conv2d``, a bias is added along the last axis. What acts
+    otherwise (a gain, a reshaped bias, a weight inside of a ``tf.while_loop``) has no block.
 
-    :param loss: (tf.Tensor) only what it depends on counts
-    :param variables: ([tf.Variable]) the variables
-    :param joint_bias: (bool) whether a bias added by `tf.nn.bias_add` shares the block of its weight
-    :return: ([Block]) the blocks
+    :param loss: only what it depends on counts
+    :param variables: the variables
+    :param joint_bias: whether a bias added by ``tf.nn.bias_add`` shares the block of its weight
+    :return: the blocks
     """
     path = _ops_behind(loss)
     weights, biases = [], []
@@ -108,6 +108,6 @@ def _summand(op: tf.Operation, values: Dict[str, tf.Tensor]) -> tf.Tensor:
 
 
 def _is_bias_of(bias: Block, weight: Block) -> bool:
-    """Tell whether a bias is added by `tf.nn.bias_add` to every product with the weight, and to nothing else."""
+    """Tell whether a bias is added by ``tf.nn.bias_add`` to every product with the weight, and to nothing else."""
     return len(weight.variables) == 1 and all(op.type == 'BiasAdd' for op in bias.ops) \
         and sorted(tensor.name for tensor in bias.outputs) == sorted(tensor.name for tensor in weight.outputs)

@@ -20,12 +20,12 @@ def decompose(matrix: tf.Tensor, variable: tf.Variable, float64: bool = False, i
     """
     Decompose a factor.
 
-    :param matrix: (tf.Tensor) the factor, symmetric, shape (n, n)
-    :param variable: (tf.Variable) the variable that it is kept in, for messages
-    :param float64: (bool) whether to calculate in double precision
-    :param in_background: (bool) whether Python must go on meanwhile, which SciPy's LAPACK does not let it do
-    :param debug: (bool) whether to print negative eigenvalues
-    :return: (tf.Tensor, tf.Tensor) eigenvalues, those near or below zero replaced by zero, and eigenvectors
+    :param matrix: the factor, symmetric, shape (n, n)
+    :param variable: the variable that it is kept in, for messages
+    :param float64: whether to calculate in double precision
+    :param in_background: whether Python must go on meanwhile, which SciPy's LAPACK does not let it do
+    :param debug: whether to print negative eigenvalues
+    :return: eigenvalues, those near or below zero replaced by zero, and eigenvectors
     """
     given = tf.cast(matrix, tf.float64) if float64 else matrix
     if not _SOLVER_IS_SLOW or in_background or int(matrix.shape[0]) < _LARGE:
@@ -51,12 +51,12 @@ def solve(gradient: tf.Tensor, input_basis: Optional[Basis], output_basis: Basis
 
     .. math:: U = Q_A \left( \frac{Q_A^T V Q_G}{\lambda_A \lambda_G^T + \epsilon} \right) Q_G^T
 
-    :param gradient: (tf.Tensor) V, shape (inputs, outputs)
-    :param input_basis: (tf.Tensor, tf.Tensor) eigenvalues and eigenvectors of A; None means that A is 1
-    :param output_basis: (tf.Tensor, tf.Tensor) eigenvalues and eigenvectors of G
-    :param damping: (float) epsilon
-    :param factored: (bool) whether to damp both factors instead of their product, see `damp_factors`
-    :return: (tf.Tensor) U, shape (inputs, outputs)
+    :param gradient: V, shape (inputs, outputs)
+    :param input_basis: eigenvalues and eigenvectors of A; None means that A is 1
+    :param output_basis: eigenvalues and eigenvectors of G
+    :param damping: epsilon
+    :param factored: whether to damp both factors instead of their product, see ``damp_factors``
+    :return: U, shape (inputs, outputs)
     """
     output_vectors, output_values = factor_reshape(output_basis[1], output_basis[0], gradient, f_type='grad')
     rotated = gmatmul(gradient, output_vectors, reduce_dim=0)
@@ -77,10 +77,10 @@ def damp_factors(input_values: tf.Tensor, output_values: tf.Tensor, damping: flo
     .. math:: \lambda_A + \pi \sqrt{\epsilon}, \quad \lambda_G + \sqrt{\epsilon} / \pi, \qquad
         \pi^2 = \frac{tr(A) / dim(A)}{tr(G) / dim(G)}
 
-    :param input_values: (tf.Tensor) eigenvalues of A
-    :param output_values: (tf.Tensor) eigenvalues of G
-    :param damping: (float) epsilon
-    :return: (tf.Tensor, tf.Tensor) the damped eigenvalues
+    :param input_values: eigenvalues of A
+    :param output_values: eigenvalues of G
+    :param damping: epsilon
+    :return: the damped eigenvalues
     """
     means = [tf.maximum(tf.reduce_mean(values), 1e-30) for values in (input_values, output_values)]
     pi = tf.sqrt(means[0] / means[1])

@@ -18,12 +18,12 @@ from stable_baselines.acktr.blocks import PRODUCTS, Block
 from stable_baselines.common.tf_util import intprod
 
 
-class Factor(object):
+class Factor:
     """
     One side of one or several layers: its second moment, averaged over batches, and the eigenbasis of that average.
 
-    :param moment: (tf.Tensor) the second moment on one batch, shape (n, n)
-    :param name: (str) name of its variables
+    :param moment: the second moment on one batch, shape (n, n)
+    :param name: name of its variables
     """
 
     def __init__(self, moment: tf.Tensor, name: str):
@@ -47,11 +47,11 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
     """
     Build the factors of all blocks. Blocks with the same input, or the same output, share a factor.
 
-    :param blocks: ([Block]) the blocks
-    :param loss: (tf.Tensor) mean over the samples of their negative log-likelihood, for outputs drawn from the model
-    :param average_positions: (bool) whether to treat the positions of a convolution as one: mean patch, summed
+    :param blocks: the blocks
+    :param loss: mean over the samples of their negative log-likelihood, for outputs drawn from the model
+    :param average_positions: whether to treat the positions of a convolution as one: mean patch, summed
         derivative
-    :return: ([Sides]) the factors; blocks whose derivative is zero are left out
+    :return: the factors; blocks whose derivative is zero are left out
     """
     outputs = {output.name: output for block in blocks for output in block.outputs}
     derivatives = dict(zip(outputs, tf.gradients(loss, list(outputs.values())) if outputs else []))
@@ -132,9 +132,9 @@ def as_matrix(gradients: Sequence[tf.Tensor], sides: Sides) -> tf.Tensor:
     """
     Bring the gradients of a block into the shape that its factors apply to.
 
-    :param gradients: ([tf.Tensor]) gradients of the variables of the block
-    :param sides: (Sides) the block and its factors
-    :return: (tf.Tensor) shape (inputs, outputs); the bias of a joint block is the last row
+    :param gradients: gradients of the variables of the block
+    :param sides: the block and its factors
+    :return: shape (inputs, outputs); the bias of a joint block is the last row
     """
     n_outputs = int(sides.output.average.shape[0])
     return tf.concat([tf.reshape(gradient, [-1, n_outputs]) for gradient in gradients], axis=0)
@@ -142,11 +142,11 @@ def as_matrix(gradients: Sequence[tf.Tensor], sides: Sides) -> tf.Tensor:
 
 def from_matrix(matrix: tf.Tensor, sides: Sides) -> List[tf.Tensor]:
     """
-    Undo `as_matrix`.
+    Undo ``as_matrix``.
 
-    :param matrix: (tf.Tensor) shape (inputs, outputs)
-    :param sides: (Sides) the block and its factors
-    :return: ([tf.Tensor]) one tensor in the shape of each variable of the block
+    :param matrix: shape (inputs, outputs)
+    :param sides: the block and its factors
+    :return: one tensor in the shape of each variable of the block
     """
     n_outputs = int(sides.output.average.shape[0])
     shapes = [variable.shape.as_list() for variable in sides.block.variables]

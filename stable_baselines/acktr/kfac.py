@@ -14,40 +14,40 @@ KFAC_OPS = ['MatMul', 'Conv2D', 'BiasAdd']
 KFAC_DEBUG = False
 
 
-class KfacOptimizer(object):
+class KfacOptimizer:
     r"""
     Natural gradient descent with a factored Fisher matrix.
 
-    The operation that `minimize` returns does all of one call, in this order: gradients and statistics at the old
-    parameters; running averages of the statistics; their eigendecomposition, every `kfac_update` calls; the step.
+    The operation that ``minimize`` returns does all of one call, in this order: gradients and statistics at the old
+    parameters; running averages of the statistics; their eigendecomposition, every ``kfac_update`` calls; the step.
     For the first calls, until there is an eigendecomposition, the step is one of gradient descent with momentum (the
     cold start), then
 
     .. math:: U = (F + \epsilon I)^{-1} g, \quad \nu = \min(1, \sqrt{\delta / (\alpha^2 g^T U)}), \quad
         v \leftarrow m v + \nu U, \quad \theta \leftarrow \theta - (1 - m) \alpha v
 
-    :param learning_rate: (float or tf.Tensor) alpha
-    :param momentum: (float) m, within [0, 1)
-    :param clip_kl: (float) delta: how far, measured by the Fisher matrix, a step may go
-    :param kfac_update: (int) number of calls between two eigendecompositions
-    :param stats_accum_iter: (int) with full_stats_init, how many calls accumulate the first statistics; the parameters
+    :param learning_rate: alpha
+    :param momentum: m, within [0, 1)
+    :param clip_kl: delta: how far, measured by the Fisher matrix, a step may go
+    :param kfac_update: number of calls between two eigendecompositions
+    :param stats_accum_iter: with full_stats_init, how many calls accumulate the first statistics; the parameters
         wait for them. Otherwise the cold start accumulates them
-    :param full_stats_init: (bool) whether to accumulate the first statistics after the cold start rather than during it
-    :param cold_iter: (int) number of calls of the cold start
-    :param cold_lr: (float or tf.Tensor) learning rate of the cold start; None means learning_rate
-    :param async_eigen_decomp: (bool) whether the eigendecomposition is an operation of its own, see `minimize`
-    :param async_stats: (bool) has no effect: statistics are always those of the same call
-    :param epsilon: (float) damping of the Fisher matrix; larger values are closer to gradient descent
-    :param stats_decay: (float) decay of the running averages; closer to 1 averages over more calls
-    :param blockdiag_bias: (bool) whether each bias has a block of its own; otherwise one added by `tf.nn.bias_add`
+    :param full_stats_init: whether to accumulate the first statistics after the cold start rather than during it
+    :param cold_iter: number of calls of the cold start
+    :param cold_lr: learning rate of the cold start; None means learning_rate
+    :param async_eigen_decomp: whether the eigendecomposition is an operation of its own, see ``minimize``
+    :param async_stats: has no effect: statistics are always those of the same call
+    :param epsilon: damping of the Fisher matrix; larger values are closer to gradient descent
+    :param stats_decay: decay of the running averages; closer to 1 averages over more calls
+    :param blockdiag_bias: whether each bias has a block of its own; otherwise one added by ``tf.nn.bias_add``
         shares the block of its weight
-    :param channel_fac: (bool) has no effect
-    :param factored_damping: (bool) whether to damp both factors of a block instead of their product
-    :param approx_t2: (bool) whether to treat the positions of a convolution as one
-    :param use_float64: (bool) whether to decompose in double precision
-    :param weight_decay_dict: (dict) variable -> weight decay, which adds to its damping
-    :param max_grad_norm: (float) in the cold start gradients are clipped to this global norm; None does not clip
-    :param verbose: (int) 2 prints the variables that have no factors
+    :param channel_fac: has no effect
+    :param factored_damping: whether to damp both factors of a block instead of their product
+    :param approx_t2: whether to treat the positions of a convolution as one
+    :param use_float64: whether to decompose in double precision
+    :param weight_decay_dict: variable -> weight decay, which adds to its damping
+    :param max_grad_norm: in the cold start gradients are clipped to this global norm; None does not clip
+    :param verbose: 2 prints the variables that have no factors
     """
 
     def __init__(self, learning_rate: Union[float, tf.Tensor] = 0.01, momentum: float = 0.9, clip_kl: float = 0.01,
@@ -67,7 +67,7 @@ class KfacOptimizer(object):
                 ('epsilon', epsilon, epsilon > 0, "positive"),
                 ('stats_decay', stats_decay, 0 <= stats_decay < 1, "in [0, 1)")):
             if not is_valid:
-                raise ValueError("{} must be {}, got {!r}".format(name, accepted, value))
+                raise ValueError(f"{name} must be {accepted}, got {value!r}")
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.clip_kl = clip_kl
@@ -93,19 +93,19 @@ class KfacOptimizer(object):
                 tf.Variable(0, trainable=False, use_resource=True, name=name)
                 for name in ('global_step', 'factor_step')]  # calls, and eigendecompositions
             self.is_warm = tf.Variable(False, trainable=False, use_resource=True, name='is_warm')
-        self.sides = []  # type: List[Sides]
-        self.stats = []  # type: List[Factor]
+        self.sides: List[Sides] = []
+        self.stats: List[Factor] = []
 
     def minimize(self, loss: tf.Tensor, loss_sampled: tf.Tensor,
                  var_list: Optional[Sequence[tf.Variable]] = None) -> Tuple[tf.Operation, Optional[tf.Operation]]:
         """
         Build one call of the optimiser.
 
-        :param loss: (tf.Tensor) what to minimise
-        :param loss_sampled: (tf.Tensor) the mean over the samples of the negative log-likelihood of outputs drawn from
+        :param loss: what to minimise
+        :param loss_sampled: the mean over the samples of the negative log-likelihood of outputs drawn from
             the model: its derivatives make the Fisher matrix
-        :param var_list: ([tf.Variable]) what to change; None means all trainable variables
-        :return: (tf.Operation, tf.Operation) the call; and with async_eigen_decomp the eigendecomposition, to be run
+        :param var_list: what to change; None means all trainable variables
+        :return: the call; and with async_eigen_decomp the eigendecomposition, to be run
             between two calls, in a thread of its own if wanted (nothing else changes what it reads). Otherwise None
         """
         grads = self.compute_gradients(loss, var_list)
@@ -122,9 +122,9 @@ class KfacOptimizer(object):
         """
         Compute gradients.
 
-        :param loss: (tf.Tensor) the scalar
-        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
-        :return: ([(tf.Tensor, tf.Variable)]) pairs; the gradient is None where the loss does not depend on the variable
+        :param loss: the scalar
+        :param var_list: the variables; None means all trainable ones
+        :return: pairs; the gradient is None where the loss does not depend on the variable
         """
         variables = list(tf.trainable_variables() if var_list is None else var_list)
         return list(zip(tf.gradients(loss, variables), variables))
@@ -133,9 +133,9 @@ class KfacOptimizer(object):
         """
         Find the blocks of the Fisher matrix.
 
-        :param gradients: ([tf.Tensor]) gradients of the sampled loss; variables without one have no block
-        :param varlist: ([tf.Variable]) the variables
-        :return: ([Block]) the blocks
+        :param gradients: gradients of the sampled loss; variables without one have no block
+        :param varlist: the variables
+        :return: the blocks
         """
         variables = [var for grad, var in zip(gradients, varlist) if grad is not None]
         return find_blocks(tf.add_n([tf.reduce_sum(grad) for grad in gradients if grad is not None]), variables,
@@ -146,9 +146,9 @@ class KfacOptimizer(object):
         """
         Compute the statistics of one batch.
 
-        :param loss_sampled: (tf.Tensor) see `minimize`
-        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
-        :return: ([tf.Tensor]) the second moment for each factor, in the order of `stats`
+        :param loss_sampled: see ``minimize``
+        :param var_list: the variables; None means all trainable ones
+        :return: the second moment for each factor, in the order of ``stats``
         """
         variables = list(tf.trainable_variables() if var_list is None else var_list)
         blocks = find_blocks(loss_sampled, variables, joint_bias=not self.blockdiag_bias)
@@ -160,14 +160,14 @@ class KfacOptimizer(object):
         """
         List the factors, each once.
 
-        :param factors: ([Sides]) the factors of each block
-        :param varlist: ([tf.Variable]) the variables
-        :return: ([Factor]) the factors
+        :param factors: the factors of each block
+        :param varlist: the variables
+        :return: the factors
         """
         if self.verbose > 1:
             known = {var.name for sides in factors for var in sides.block.variables}
             print("K-FAC has no factors for", [var.name for var in varlist if var.name not in known])
-        stats = []  # type: List[Factor]
+        stats: List[Factor] = []
         for sides in factors:
             stats += [factor for factor in sides[1:] if factor is not None and factor not in stats]
         return stats
@@ -176,8 +176,8 @@ class KfacOptimizer(object):
         """
         Average the statistics: equal weights for the first calls, then a running average.
 
-        :param stats_updates: ([tf.Tensor]) what `compute_stats` returned
-        :return: (tf.Operation) the operation; it counts a call and, unless asynchronous, also decomposes
+        :param stats_updates: what ``compute_stats`` returned
+        :return: the operation; it counts a call and, unless asynchronous, also decomposes
         """
         with tf.control_dependencies([self.global_step.assign_add(1)]):
             n_stats, n_first = self._count_stats()
@@ -200,9 +200,9 @@ class KfacOptimizer(object):
         """
         Compute and average the statistics.
 
-        :param loss_sampled: (tf.Tensor) see `minimize`
-        :param var_list: ([tf.Variable]) the variables; None means all trainable ones
-        :return: (tf.Operation) the operation
+        :param loss_sampled: see ``minimize``
+        :param var_list: the variables; None means all trainable ones
+        :return: the operation
         """
         stats_updates = self.compute_stats(loss_sampled, var_list)
         with tf.control_dependencies(stats_updates):
@@ -214,8 +214,8 @@ class KfacOptimizer(object):
         """
         Return where the eigendecompositions are kept.
 
-        :param stats: ([Factor]) the factors; None means all
-        :return: ([(tf.Variable, tf.Variable)]) eigenvalues and eigenvectors of each factor
+        :param stats: the factors; None means all
+        :return: eigenvalues and eigenvectors of each factor
         """
         return [(factor.eigenvalues, factor.eigenvectors) for factor in (self.stats if stats is None else stats)]
 
@@ -223,7 +223,7 @@ class KfacOptimizer(object):
         """
         Decompose the averages.
 
-        :return: ([(tf.Tensor, tf.Tensor)]) eigenvalues and eigenvectors of each factor
+        :return: eigenvalues and eigenvectors of each factor
         """
         return [decompose(factor.average.read_value(), factor.average, float64=self.use_float64,
                           in_background=self.async_eigen_decomp, debug=KFAC_DEBUG) for factor in self.stats]
@@ -232,8 +232,8 @@ class KfacOptimizer(object):
         """
         Keep eigendecompositions for the following steps.
 
-        :param eigen_list: ([(tf.Tensor, tf.Tensor)]) what `compute_stats_eigen` returned
-        :return: (tf.Operation) the operation
+        :param eigen_list: what ``compute_stats_eigen`` returned
+        :return: the operation
         """
         assigns = [variable.assign(value) for variables, basis in zip(self.get_stats_eigen(), eigen_list)
                    for variable, value in zip(variables, basis)]
@@ -254,9 +254,9 @@ class KfacOptimizer(object):
         """
         Compute natural gradients, rescaled to the trust region.
 
-        :param gradlist: ([tf.Tensor]) gradients
-        :param varlist: ([tf.Variable]) their variables; those without factors keep their gradients
-        :return: ([tf.Tensor]) the directions, in the same order
+        :param gradlist: gradients
+        :param varlist: their variables; those without factors keep their gradients
+        :return: the directions, in the same order
         """
         gradients = {var.name: grad for grad, var in zip(gradlist, varlist)}
         natural = dict(gradients)
@@ -281,8 +281,8 @@ class KfacOptimizer(object):
         """
         Build the step along the natural gradient, whatever the number of calls.
 
-        :param grads: ([(tf.Tensor, tf.Variable)]) gradients and variables
-        :return: (tf.Operation, tf.Operation) as `minimize`
+        :param grads: gradients and variables
+        :return: as ``minimize``
         """
         gradients, variables = _with_gradient(grads)
         directions = self.get_kfac_precond_updates(gradients, variables)
@@ -293,8 +293,8 @@ class KfacOptimizer(object):
         """
         Build the step: along the clipped gradient in the cold start, then along the natural gradient.
 
-        :param grads: ([(tf.Tensor, tf.Variable)]) gradients and variables
-        :return: (tf.Operation, tf.Operation) as `minimize`
+        :param grads: gradients and variables
+        :return: as ``minimize``
         """
         gradients, variables = _with_gradient(grads)
         is_warm = self.factor_step.read_value() > 0
@@ -335,6 +335,6 @@ def _clipped(gradients: List[tf.Tensor], max_grad_norm: Optional[float]) -> List
 
 
 def _then_true(op: Any) -> tf.Tensor:
-    """Return a tensor that is there when an operation is done: a branch of `tf.cond` must give one."""
+    """Return a tensor that is there when an operation is done: a branch of ``tf.cond`` must give one."""
     with tf.control_dependencies([op]):
         return tf.constant(True)

@@ -9,23 +9,21 @@ def gmatmul(tensor_a: tf.Tensor, tensor_b: tf.Tensor, transpose_a: bool = False,
     """
     Multiply two matrices, or a matrix with one axis of a tensor.
 
-    :param tensor_a: (tf.Tensor) the left matrix, or a tensor
-    :param tensor_b: (tf.Tensor) the right matrix, or a tensor
-    :param transpose_a: (bool) whether to transpose the left matrix
-    :param transpose_b: (bool) whether to transpose the right matrix
-    :param reduce_dim: (int) the axis of the tensor; counted from the last one if the tensor stands on the left
-    :return: (tf.Tensor) the product; the axis is replaced in its place
+    :param tensor_a: the left matrix, or a tensor
+    :param tensor_b: the right matrix, or a tensor
+    :param transpose_a: whether to transpose the left matrix
+    :param transpose_b: whether to transpose the right matrix
+    :param reduce_dim: the axis of the tensor; counted from the last one if the tensor stands on the left
+    :return: the product; the axis is replaced in its place
     :raises ValueError: if there is no axis, or none of the two is a matrix, or the tensor should be transposed
     """
     ranks = tensor_a.shape.ndims, tensor_b.shape.ndims
     if reduce_dim is None or 2 not in ranks:
-        raise ValueError("gmatmul needs a matrix and reduce_dim, got shapes {} and {} and reduce_dim={}".format(
-            tensor_a.shape, tensor_b.shape, reduce_dim))
+        raise ValueError(f"gmatmul needs a matrix and reduce_dim, got shapes {tensor_a.shape} and {tensor_b.shape} and reduce_dim={reduce_dim}")
     if ranks == (2, 2):
         return tf.matmul(tensor_a, tensor_b, transpose_a=transpose_a, transpose_b=transpose_b)
     if (transpose_a and ranks[0] != 2) or (transpose_b and ranks[1] != 2):
-        raise ValueError("gmatmul transposes matrices only, got shapes {} and {}".format(
-            tensor_a.shape, tensor_b.shape))
+        raise ValueError(f"gmatmul transposes matrices only, got shapes {tensor_a.shape} and {tensor_b.shape}")
     if ranks[0] == 2:
         tensor, matrix, axis, matrix_axis = tensor_b, tensor_a, reduce_dim, 0 if transpose_a else 1
     else:
@@ -40,20 +38,19 @@ def factor_reshape(eigen_vectors: tf.Tensor, eigen_values: tf.Tensor, grad: tf.T
     """
     Bring the eigenvalues of a factor into a shape that broadcasts along its axis of the gradient.
 
-    :param eigen_vectors: (tf.Tensor) eigenvectors, shape (n, n)
-    :param eigen_values: (tf.Tensor) eigenvalues, shape (n,)
-    :param grad: (tf.Tensor) the gradient; its axis has length n
-    :param fac_idx: (int) the axis of an input-side factor
-    :param f_type: (str) 'act' for an input-side factor, 'grad' for an output-side factor, which has the last axis
-    :return: (tf.Tensor, tf.Tensor) the eigenvectors, and the eigenvalues with as many axes as the gradient
+    :param eigen_vectors: eigenvectors, shape (n, n)
+    :param eigen_values: eigenvalues, shape (n,)
+    :param grad: the gradient; its axis has length n
+    :param fac_idx: the axis of an input-side factor
+    :param f_type: 'act' for an input-side factor, 'grad' for an output-side factor, which has the last axis
+    :return: the eigenvectors, and the eigenvalues with as many axes as the gradient
     :raises ValueError: if the kind is unknown, or the axis has another length
     """
     if f_type not in ('act', 'grad'):
-        raise ValueError("f_type must be 'act' or 'grad', got {!r}".format(f_type))
+        raise ValueError(f"f_type must be 'act' or 'grad', got {f_type!r}")
     axis = fac_idx if f_type == 'act' else grad.shape.ndims - 1
     if int(grad.shape[axis]) != int(eigen_vectors.shape[0]):
-        raise ValueError("axis {} of a gradient of shape {} does not fit a factor of shape {}".format(
-            axis, grad.shape, eigen_vectors.shape))
+        raise ValueError(f"axis {axis} of a gradient of shape {grad.shape} does not fit a factor of shape {eigen_vectors.shape}")
     shape = [1] * grad.shape.ndims
     shape[axis] = -1
     return eigen_vectors, tf.reshape(eigen_values, shape)
@@ -63,9 +60,9 @@ def clipout_neg(vec: tf.Tensor, threshold: float = 1e-6) -> tf.Tensor:
     """
     Replace what is not greater than a threshold by zero: rounding makes small eigenvalues arbitrary, even negative.
 
-    :param vec: (tf.Tensor) the eigenvalues
-    :param threshold: (float) the threshold
-    :return: (tf.Tensor) the cleaned eigenvalues
+    :param vec: the eigenvalues
+    :param threshold: the threshold
+    :return: the cleaned eigenvalues
     """
     return tf.where(vec > threshold, vec, tf.zeros_like(vec))
 
@@ -73,14 +70,14 @@ def clipout_neg(vec: tf.Tensor, threshold: float = 1e-6) -> tf.Tensor:
 def detect_min_val(input_mat: tf.Tensor, var: tf.Variable, threshold: float = 1e-6, name: str = '',
                    debug: bool = False) -> tf.Tensor:
     """
-    Clean eigenvalues like `clipout_neg`; tell about negative ones if asked to.
+    Clean eigenvalues like ``clipout_neg``; tell about negative ones if asked to.
 
-    :param input_mat: (tf.Tensor) the eigenvalues
-    :param var: (tf.Variable) the factor they belong to, for the message
-    :param threshold: (float) the threshold
-    :param name: (str) a name, for the message
-    :param debug: (bool) whether to print the least eigenvalue when it is below minus the threshold
-    :return: (tf.Tensor) the cleaned eigenvalues
+    :param input_mat: the eigenvalues
+    :param var: the factor they belong to, for the message
+    :param threshold: the threshold
+    :param name: a name, for the message
+    :param debug: whether to print the least eigenvalue when it is below minus the threshold
+    :return: the cleaned eigenvalues
     """
     if not debug:
         return clipout_neg(input_mat, threshold)

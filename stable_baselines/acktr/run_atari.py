@@ -10,11 +10,11 @@ def train(env_id: str, num_timesteps: int, seed: int, num_cpu: int) -> ACKTR:
     """
     Train ACKTR with its default hyperparameters.
 
-    :param env_id: (str) the game's id
-    :param num_timesteps: (int) number of steps, over all environments; each is four frames
-    :param seed: (int) seed of the environments and the model
-    :param num_cpu: (int) number of environments
-    :return: (ACKTR) the model
+    :param env_id: the game's id
+    :param num_timesteps: number of steps, over all environments; each is four frames
+    :param seed: seed of the environments and the model
+    :param num_cpu: number of environments
+    :return: the model
     """
     env = VecFrameStack(make_atari_env(env_id, num_cpu, seed), 4)
     try:

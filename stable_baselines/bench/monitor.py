@@ -20,11 +20,11 @@ class Monitor(Wrapper):
     """
     Record the reward, the length and the time of each episode of an environment.
 
-    :param env: (Env) the environment, of gym or gymnasium
-    :param filename: (str) the csv file, or a folder for one; ``.monitor.csv`` is added; None for no file
-    :param allow_early_resets: (bool) whether an episode may be reset before it is over
-    :param reset_keywords: (tuple of str) arguments of ``reset`` that must be given and are recorded
-    :param info_keywords: (tuple of str) entries of the last step's info that are recorded
+    :param env: the environment, of gym or gymnasium
+    :param filename: the csv file, or a folder for one; ``.monitor.csv`` is added; None for no file
+    :param allow_early_resets: whether an episode may be reset before it is over
+    :param reset_keywords: arguments of ``reset`` that must be given and are recorded
+    :param info_keywords: entries of the last step's info that are recorded
     """
     EXT = 'monitor.csv'
     file_handler = None
@@ -37,13 +37,13 @@ class Monitor(Wrapper):
         self.info_keywords = tuple(info_keywords)
         self.allow_early_resets = allow_early_resets
         self.logger = None if filename is None else self._open(filename)
-        self.rewards = None  # type: Optional[List[float]]
+        self.rewards: Optional[List[float]] = None
         self.needs_reset = True
-        self.episode_rewards = []  # type: List[float]
-        self.episode_lengths = []  # type: List[int]
-        self.episode_times = []  # type: List[float]
+        self.episode_rewards: List[float] = []
+        self.episode_lengths: List[int] = []
+        self.episode_times: List[float] = []
         self.total_steps = 0
-        self.current_reset_info = {}  # type: Dict[str, Any]
+        self.current_reset_info: Dict[str, Any] = {}
 
     def _open(self, filename: str) -> csv.DictWriter:
         """Open the csv file and write its two header lines."""
@@ -62,7 +62,7 @@ class Monitor(Wrapper):
         Start an episode.
 
         :param kwargs: arguments of the environment's ``reset``; those of ``reset_keywords`` are recorded
-        :return: (np.ndarray) the first observation
+        :return: the first observation
         :raises RuntimeError: if the episode is not over and ``allow_early_resets`` is off
         :raises ValueError: if one of ``reset_keywords`` is not given
         """
@@ -81,8 +81,8 @@ class Monitor(Wrapper):
         """
         Take one step.
 
-        :param action: (np.ndarray) the action
-        :return: (tuple) observation, reward, done, info; at the end of an episode ``info['episode']`` is its record
+        :param action: the action
+        :return: observation, reward, done, info; at the end of an episode ``info['episode']`` is its record
         :raises RuntimeError: if the environment needs a reset
         """
         if self.needs_reset:
@@ -99,8 +99,8 @@ class Monitor(Wrapper):
         """
         Record an episode.
 
-        :param info: (dict) the info of the episode's last step
-        :return: (dict) the record
+        :param info: the info of the episode's last step
+        :return: the record
         """
         missing = [key for key in self.info_keywords if key not in info]
         if missing:
@@ -127,7 +127,7 @@ class Monitor(Wrapper):
         """
         Return the number of steps taken.
 
-        :return: (int) in all episodes, the one under way included
+        :return: in all episodes, the one under way included
         """
         return self.total_steps
 
@@ -135,7 +135,7 @@ class Monitor(Wrapper):
         """
         Return the reward of each episode.
 
-        :return: ([float]) sums of the steps' rewards
+        :return: sums of the steps' rewards
         """
         return self.episode_rewards
 
@@ -143,7 +143,7 @@ class Monitor(Wrapper):
         """
         Return the length of each episode.
 
-        :return: ([int]) in steps
+        :return: in steps
         """
         return self.episode_lengths
 
@@ -151,7 +151,7 @@ class Monitor(Wrapper):
         """
         Return when each episode ended.
 
-        :return: ([float]) in seconds since the monitor was made
+        :return: in seconds since the monitor was made
         """
         return self.episode_times
 
@@ -164,8 +164,8 @@ def get_monitor_files(path: str) -> List[str]:
     """
     List the csv files that monitors wrote into a folder.
 
-    :param path: (str) the folder
-    :return: ([str]) their paths
+    :param path: the folder
+    :return: their paths
     """
     return sorted(glob(os.path.join(path, '*' + Monitor.EXT)))
 
@@ -174,8 +174,8 @@ def load_results(path: str) -> 'pandas.DataFrame':
     """
     Load all that monitors wrote into a folder, as ``*monitor.csv`` or, long ago, as ``*monitor.json``.
 
-    :param path: (str) the folder
-    :return: (pandas.DataFrame) one row for each episode, in the order of their ends: ``r`` reward, ``l`` length, ``t``
+    :param path: the folder
+    :return: one row for each episode, in the order of their ends: ``r`` reward, ``l`` length, ``t``
         seconds since the first monitor was made, ``index`` the row in its file, and what else was recorded
     :raises LoadMonitorResultsError: if there are no such files
     """

@@ -18,7 +18,7 @@ def __getattr__(name):
     """Import a name when it is asked for: the processes of a SubprocVecEnv never need TensorFlow."""
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
-    raise AttributeError("module 'stable_baselines.common' has no attribute {!r}".format(name))
+    raise AttributeError(f"module 'stable_baselines.common' has no attribute {name!r}")
 
 
 def __dir__():

@@ -18,18 +18,18 @@ from stable_baselines.common.runners import AbstractEnvRunner, clip_actions
 
 class ActorCriticRLModel(BaseRLModel):
     """
-    The base of the actor-critic models; parameters as for `BaseRLModel` and
+    The base of the actor-critic models; parameters as for ``BaseRLModel`` and
 
-    :param _init_setup_model: (bool) whether to build the network at once
+    :param _init_setup_model: whether to build the network at once
 
-    A subclass's `_build_graph` sets `step`, `proba_step`, `value`, `initial_state` and `params`.
+    A subclass's ``_build_graph`` sets ``step``, ``proba_step``, ``value``, ``initial_state`` and ``params``.
     """
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, _init_setup_model: bool, verbose: int = 0,
                  policy_base: Type[BasePolicy] = ActorCriticPolicy, requires_vec_env: bool = False,
                  policy_kwargs: Optional[Dict[str, Any]] = None, seed: Optional[int] = None,
                  n_cpu_tf_sess: Optional[int] = None):
-        super(ActorCriticRLModel, self).__init__(policy, env, verbose=verbose, requires_vec_env=requires_vec_env,
+        super().__init__(policy, env, verbose=verbose, requires_vec_env=requires_vec_env,
                                                  policy_base=policy_base, policy_kwargs=policy_kwargs, seed=seed,
                                                  n_cpu_tf_sess=n_cpu_tf_sess)
         self.initial_state = None
@@ -37,9 +37,9 @@ class ActorCriticRLModel(BaseRLModel):
         self.proba_step = None
         self.value = None
         self.params = None
-        self._runner = None  # type: Optional[AbstractEnvRunner]
-        self.episode_reward = None  # type: Optional[np.ndarray]
-        self.ep_info_buf = None  # type: Optional[deque]
+        self._runner: Optional[AbstractEnvRunner] = None
+        self.episode_reward: Optional[np.ndarray] = None
+        self.ep_info_buf: Optional[deque] = None
 
     @abstractmethod
     def _make_runner(self) -> AbstractEnvRunner:
@@ -60,7 +60,7 @@ class ActorCriticRLModel(BaseRLModel):
 
     def set_env(self, env: Any) -> None:
         built_for = self.n_envs
-        super(ActorCriticRLModel, self).set_env(env)
+        super().set_env(env)
         if self.graph is not None and self.n_envs != built_for and self._is_custom_recurrent():
             self._rebuild()
         self._runner = None
@@ -81,7 +81,7 @@ class ActorCriticRLModel(BaseRLModel):
 
     def _init_learn(self, callback: Callback, log_interval: int,
                     reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
-        prepared = super(ActorCriticRLModel, self)._init_learn(callback, log_interval, reset_num_timesteps)
+        prepared = super()._init_learn(callback, log_interval, reset_num_timesteps)
         if self.episode_reward is None:
             self.episode_reward = np.zeros((self.n_envs,))
         if self.ep_info_buf is None:
@@ -126,7 +126,7 @@ class ActorCriticRLModel(BaseRLModel):
         show('input_info/observation', self.train_model.obs_ph)
 
     def _write_summary(self, writer: tf.summary.FileWriter, feeds: List[Any]) -> None:
-        """Write one batch (in the order of `_train_inputs`) to TensorBoard, at the number of steps taken so far."""
+        """Write one batch (in the order of ``_train_inputs``) to TensorBoard, at the number of steps taken so far."""
         # self.summary is read anew each time: callbacks may merge summaries of their own into it
         summary = self.sess.run(self.summary, dict(zip(self._train_inputs, feeds)))
         with self.graph.as_default():
@@ -158,8 +158,7 @@ class ActorCriticRLModel(BaseRLModel):
             state = np.zeros((n_obs,) + self.initial_state.shape[1:], self.initial_state.dtype)
         mask = np.zeros(n_obs, bool) if mask is None else np.reshape(mask, -1)
         if len(state) != n_obs or len(mask) != n_obs:
-            raise ValueError("{} observations need as many states and masks, got {} and {}".format(
-                n_obs, len(state), len(mask)))
+            raise ValueError(f"{n_obs} observations need as many states and masks, got {len(state)} and {len(mask)}")
         return (observation, state, mask), batched
 
     def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
@@ -184,7 +183,7 @@ class ActorCriticRLModel(BaseRLModel):
         """Return the likelihood of actions, one row for each observation."""
         shape = (n_obs,) + event_shape(self.action_space)
         if actions.size != np.prod(shape):
-            raise ValueError("as many actions are needed as observations: given actions of shape {}, "
-                             "accepted is {}".format(actions.shape, shape))
+            raise ValueError(f"as many actions are needed as observations: given actions of shape {actions.shape}, "
+                             f"accepted is {shape}")
         log_likelihood = action_log_likelihood(self.action_space, parameters, actions.reshape(shape))
         return (log_likelihood if logp else np.exp(log_likelihood))[:, None]

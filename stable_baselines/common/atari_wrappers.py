@@ -25,8 +25,8 @@ class NoopResetEnv(Wrapper):
     """
     Start each episode with a random number of steps that do nothing.
 
-    :param env: (Env) an Atari game
-    :param noop_max: (int) the largest number of these steps, the smallest is 1
+    :param env: an Atari game
+    :param noop_max: the largest number of these steps, the smallest is 1
     :raises ValueError: if action 0 of the game is not NOOP, or noop_max is less than 1
     """
 
@@ -37,14 +37,14 @@ class NoopResetEnv(Wrapper):
         if _action_meanings(self)[NOOP] != 'NOOP':
             raise ValueError(f"env={self.env}: action 0 must be NOOP, its actions are {_action_meanings(self)}")
         self.noop_max = noop_max
-        self.override_num_noops = None  # type: Optional[int]
+        self.override_num_noops: Optional[int] = None
         self.noop_action = NOOP
 
     def reset(self, **kwargs) -> np.ndarray:
         """
         Start an episode and do nothing for ``override_num_noops`` steps, or if that is None for a random number.
 
-        :return: (np.ndarray) the observation after them
+        :return: the observation after them
         """
         obs = self.env.reset(**kwargs)
         for _ in range(self._n_noops()):
@@ -67,7 +67,7 @@ class FireResetEnv(Wrapper):
     """
     Start each episode with FIRE, for games that stand still until then.
 
-    :param env: (Env) an Atari game
+    :param env: an Atari game
     :raises ValueError: if action 1 of the game is not FIRE, or it has less than three actions
     """
 
@@ -82,7 +82,7 @@ class FireResetEnv(Wrapper):
         """
         Start an episode and take actions 1 (FIRE) and 2.
 
-        :return: (np.ndarray) the observation after them
+        :return: the observation after them
         """
         self.env.reset(**kwargs)
         for action in (FIRE, 2):
@@ -98,7 +98,7 @@ class EpisodicLifeEnv(Wrapper):
 
     Then the value of a state knows what a life is worth, and the agent still meets the whole game.
 
-    :param env: (Env) an Atari game
+    :param env: an Atari game
     """
 
     def __init__(self, env: Any):
@@ -110,8 +110,8 @@ class EpisodicLifeEnv(Wrapper):
         """
         Take one step.
 
-        :param action: (int) the action
-        :return: (tuple) observation, reward, done, info; done also when a life was lost
+        :param action: the action
+        :return: observation, reward, done, info; done also when a life was lost
         """
         obs, reward, done, info = self.env.step(action)
         self.was_real_done = done
@@ -126,7 +126,7 @@ class EpisodicLifeEnv(Wrapper):
         """
         Start the next life, with a step that does nothing, or a new game if this one is over.
 
-        :return: (np.ndarray) the first observation
+        :return: the first observation
         """
         if not self.was_real_done:
             obs, _, self.was_real_done, _ = self.env.step(NOOP)
@@ -144,8 +144,8 @@ class MaxAndSkipEnv(Wrapper):
     """
     Repeat each action, and show the brighter of the last two frames in each pixel, against flickering sprites.
 
-    :param env: (Env) an Atari game
-    :param skip: (int) how many steps of the game one step is
+    :param env: an Atari game
+    :param skip: how many steps of the game one step is
     :raises ValueError: if skip is less than 1
     """
 
@@ -160,8 +160,8 @@ class MaxAndSkipEnv(Wrapper):
         """
         Repeat an action, until the episode ends at most.
 
-        :param action: (int) the action
-        :return: (tuple) maximum of the last two observations, sum of the rewards, done, last info
+        :param action: the action
+        :return: maximum of the last two observations, sum of the rewards, done, last info
         """
         total_reward = 0.0
         for index in range(self._skip):
@@ -183,8 +183,8 @@ class ClipRewardEnv(RewardWrapper):
         """
         Reduce a reward to its sign.
 
-        :param reward: (float) the reward
-        :return: (float) -1, 0 or 1
+        :param reward: the reward
+        :return: -1, 0 or 1
         """
         return np.sign(reward)
 
@@ -193,7 +193,7 @@ class WarpFrame(ObservationWrapper):
     """
     Show the frames in shades of gray, scaled to 84 x 84.
 
-    :param env: (Env) an environment with observations of shape (height, width, 3), uint8
+    :param env: an environment with observations of shape (height, width, 3), uint8
     """
 
     def __init__(self, env: Any):
@@ -206,8 +206,8 @@ class WarpFrame(ObservationWrapper):
         """
         Convert a frame.
 
-        :param frame: (np.ndarray) shape (height, width, 3), RGB, uint8
-        :return: (np.ndarray) shape (84, 84, 1), uint8
+        :param frame: shape (height, width, 3), RGB, uint8
+        :return: shape (84, 84, 1), uint8
         """
         gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         return cv2.resize(gray, (self.width, self.height), interpolation=cv2.INTER_AREA)[:, :, None]
@@ -217,7 +217,7 @@ class ScaledFloatFrame(ObservationWrapper):
     """
     Scale observations from 0 ... 255 to 0 ... 1; the policies do that themselves.
 
-    :param env: (Env) an environment with images as observations
+    :param env: an environment with images as observations
     """
 
     def __init__(self, env: Any):
@@ -228,8 +228,8 @@ class ScaledFloatFrame(ObservationWrapper):
         """
         Scale an observation.
 
-        :param observation: (np.ndarray or LazyFrames) numbers from 0 to 255
-        :return: (np.ndarray) float32, same shape
+        :param observation: numbers from 0 to 255
+        :return: float32, same shape
         """
         return np.asarray(observation).astype(np.float32) / 255.0
 
@@ -238,8 +238,8 @@ class FrameStack(Wrapper):
     """
     Show the last frames as one, stacked along their last axis, the newest last.
 
-    :param env: (Env) an environment with images as observations
-    :param n_frames: (int) how many frames
+    :param env: an environment with images as observations
+    :param n_frames: how many frames
     :raises ValueError: if n_frames is less than 1
     """
 
@@ -248,7 +248,7 @@ class FrameStack(Wrapper):
         if n_frames < 1:
             raise ValueError(f"n_frames={n_frames!r}: accepted is an int of at least 1")
         self.n_frames = n_frames
-        self.frames = deque([], maxlen=n_frames)
+        self.frames = deque(maxlen=n_frames)
         space = self.observation_space
         self.observation_space = spaces.Box(low=np.concatenate([space.low] * n_frames, axis=-1),
                                             high=np.concatenate([space.high] * n_frames, axis=-1), dtype=space.dtype)
@@ -257,7 +257,7 @@ class FrameStack(Wrapper):
         """
         Start an episode.
 
-        :return: (LazyFrames) the first frame, ``n_frames`` times
+        :return: the first frame, ``n_frames`` times
         """
         self.frames.extend([self.env.reset(**kwargs)] * self.n_frames)
         return LazyFrames(list(self.frames))
@@ -266,8 +266,8 @@ class FrameStack(Wrapper):
         """
         Take one step.
 
-        :param action: (int) the action
-        :return: (tuple) the last frames as LazyFrames, reward, done, info
+        :param action: the action
+        :return: the last frames as LazyFrames, reward, done, info
         """
         obs, reward, done, info = self.env.step(action)
         self.frames.append(obs)
@@ -280,12 +280,12 @@ class LazyFrames:
 
     A replay buffer that keeps these takes a fraction of the memory.
 
-    :param frames: ([np.ndarray]) the frames, oldest first, stacked along their last axis
+    :param frames: the frames, oldest first, stacked along their last axis
     """
 
     def __init__(self, frames: Sequence[np.ndarray]):
-        self._frames = frames  # type: Optional[Sequence[np.ndarray]]
-        self._out = None  # type: Optional[np.ndarray]
+        self._frames: Optional[Sequence[np.ndarray]] = frames
+        self._out: Optional[np.ndarray] = None
 
     def _force(self) -> np.ndarray:
         """Stack the frames, once."""
@@ -309,8 +309,8 @@ def make_atari(env_id: str) -> Wrapper:
     """
     Make an Atari game, with 1 to 30 steps of nothing at the start and each action repeated 4 times.
 
-    :param env_id: (str) the id of the game's variant that shows every frame, such as 'BreakoutNoFrameskip-v4'
-    :return: (Wrapper) the game; its frames are those of the screen, see `wrap_deepmind`
+    :param env_id: the id of the game's variant that shows every frame, such as 'BreakoutNoFrameskip-v4'
+    :return: the game; its frames are those of the screen, see ``wrap_deepmind``
     :raises ValueError: if it is another variant (which would skip frames twice), or not known
     """
     if 'NoFrameskip' not in env_id:
@@ -326,13 +326,13 @@ def wrap_deepmind(env: Any, episode_life: bool = True, clip_rewards: bool = True
     """
     Wrap an Atari game for learning: small gray frames, and FIRE at the start of games that wait for it.
 
-    :param env: (Env) the game, from `make_atari`
-    :param episode_life: (bool) whether an episode ends with each life, see `EpisodicLifeEnv`
-    :param clip_rewards: (bool) whether rewards are reduced to their sign
-    :param frame_stack: (bool) whether the last four frames are stacked, see `FrameStack`; for many environments
-        `VecFrameStack` is the faster way
-    :param scale: (bool) whether observations are scaled to 0 ... 1, which the policies do themselves
-    :return: (Wrapper) the wrapped game
+    :param env: the game, from ``make_atari``
+    :param episode_life: whether an episode ends with each life, see ``EpisodicLifeEnv``
+    :param clip_rewards: whether rewards are reduced to their sign
+    :param frame_stack: whether the last four frames are stacked, see ``FrameStack``; for many environments
+        ``VecFrameStack`` is the faster way
+    :param scale: whether observations are scaled to 0 ... 1, which the policies do themselves
+    :return: the wrapped game
     """
     if episode_life:
         env = EpisodicLifeEnv(env)

@@ -32,15 +32,15 @@ class BaseRLModel(ABC):
     """
     The base of all models.
 
-    :param policy: (Type[BasePolicy] or str) the policy class or its registered name
-    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one; None only while loading
-    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param requires_vec_env: (bool) whether the algorithm steps a VecEnv; other environments are wrapped into one
-    :param policy_base: (Type[BasePolicy]) the family of policies that the algorithm uses
-    :param policy_kwargs: (dict) extra arguments of the policy
-    :param seed: (int) seed of Python's, NumPy's and TensorFlow's generators and of the environment; None leaves them.
+    :param policy: the policy class or its registered name
+    :param env: the environment, or the id of a registered one; None only while loading
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param requires_vec_env: whether the algorithm steps a VecEnv; other environments are wrapped into one
+    :param policy_base: the family of policies that the algorithm uses
+    :param policy_kwargs: extra arguments of the policy
+    :param seed: seed of Python's, NumPy's and TensorFlow's generators and of the environment; None leaves them.
         With n_cpu_tf_sess=1 two runs with one seed are equal to the last bit
-    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, verbose: int = 0, *, requires_vec_env: bool,
@@ -51,7 +51,7 @@ class BaseRLModel(ABC):
         self.policy = self._find_policy(policy)
         self.verbose = verbose
         if not isinstance(policy_kwargs, (dict, type(None))):
-            raise TypeError("policy_kwargs must be a dict of arguments of the policy, got {!r}".format(policy_kwargs))
+            raise TypeError(f"policy_kwargs must be a dict of arguments of the policy, got {policy_kwargs!r}")
         self.policy_kwargs = {} if policy_kwargs is None else policy_kwargs
         self.seed = seed
         self.n_cpu_tf_sess = n_cpu_tf_sess
@@ -60,13 +60,13 @@ class BaseRLModel(ABC):
         self.observation_space = None
         self.action_space = None
         self.num_timesteps = 0
-        self.graph = None  # type: Optional[tf.Graph]
-        self.sess = None  # type: Optional[tf.Session]
+        self.graph: Optional[tf.Graph] = None
+        self.sess: Optional[tf.Session] = None
         self.summary = None
         self.np_random = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
         self._vectorize_action = False
-        self._get_params = None  # type: Optional[Callable]
-        self._set_params = None  # type: Optional[Callable]
+        self._get_params: Optional[Callable] = None
+        self._set_params: Optional[Callable] = None
         if env is not None:
             self.env = self._wrap_env(env)
             self.n_envs = getattr(self.env, 'num_envs', 1)
@@ -79,8 +79,7 @@ class BaseRLModel(ABC):
             return get_policy_from_name(self._policy_base, policy)
         if isinstance(policy, type) and issubclass(policy, self._policy_base):
             return policy
-        raise ValueError("policy must be a registered name or a subclass of {}, got {!r}".format(
-            self._policy_base.__name__, policy))
+        raise ValueError(f"policy must be a registered name or a subclass of {self._policy_base.__name__}, got {policy!r}")
 
     # ---------------------------------------------------------------- environment
 
@@ -93,7 +92,7 @@ class BaseRLModel(ABC):
         elif not isinstance(env, VecEnv):
             if not gym_compat.is_env(env):
                 raise TypeError("env must be an environment, a VecEnv or the id of a registered environment, "
-                                "got {!r}".format(env))
+                                f"got {env!r}")
             if self.verbose >= 1 and self._requires_vec_env:
                 print("Wrapping the env in a DummyVecEnv.")
             env = DummyVecEnv([lambda inner=env: inner]) if self._requires_vec_env else gym_compat.convert_env(env)
@@ -103,7 +102,7 @@ class BaseRLModel(ABC):
         """
         Return the environment of the model.
 
-        :return: (VecEnv or gym.Env) the environment, None if there is none
+        :return: the environment, None if there is none
         """
         return self.env
 
@@ -111,7 +110,7 @@ class BaseRLModel(ABC):
         """
         Return the VecNormalize wrapper of the environment.
 
-        :return: (VecNormalize or None) the wrapper, None if there is none
+        :return: the wrapper, None if there is none
         """
         return None if self.env is None else unwrap_vec_normalize(self.env)
 
@@ -119,7 +118,7 @@ class BaseRLModel(ABC):
         """
         Replace the environment.
 
-        :param env: (gym.Env, VecEnv or str) an environment with the spaces of the model
+        :param env: an environment with the spaces of the model
         :raises ValueError: if there is none, or its spaces differ; the model keeps the old one then
         """
         if env is None:
@@ -128,8 +127,7 @@ class BaseRLModel(ABC):
         for name in ('observation_space', 'action_space'):
             given, own = getattr(env, name), getattr(self, name)
             if own is not None and not gym_compat.same_space(given, own):
-                raise ValueError("the {} of the environment does not fit the model: given {}, the model has {}".format(
-                    name, given, own))
+                raise ValueError(f"the {name} of the environment does not fit the model: given {given}, the model has {own}")
         self.env = env
         self.n_envs = getattr(env, 'num_envs', 1)
         self.observation_space, self.action_space = env.observation_space, env.action_space
@@ -143,8 +141,7 @@ class BaseRLModel(ABC):
         :raises ValueError: if the spaces are not known because there is no environment
         """
         if self.observation_space is None:
-            raise ValueError("{} needs an environment to know the spaces: env=None is for loading a model".format(
-                type(self).__name__))
+            raise ValueError(f"{type(self).__name__} needs an environment to know the spaces: env=None is for loading a model")
         with SetVerbosity(self.verbose):
             self.set_random_seed(self.seed)
             self.graph = tf_util.make_graph(self.seed)
@@ -178,7 +175,7 @@ class BaseRLModel(ABC):
         """
         Seed Python's, NumPy's and TensorFlow's generators, the environment and the action space.
 
-        :param seed: (int) the seed; None leaves all of them as they are
+        :param seed: the seed; None leaves all of them as they are
         """
         if seed is None:
             return
@@ -198,7 +195,7 @@ class BaseRLModel(ABC):
         """
         Return the variables that make up the trained model.
 
-        :return: ([tf.Variable]) all that is saved, in the order of the file format
+        :return: all that is saved, in the order of the file format
         """
         raise NotImplementedError
 
@@ -206,7 +203,7 @@ class BaseRLModel(ABC):
         """
         Return the values of the parameters.
 
-        :return: (OrderedDict) variable name -> array
+        :return: variable name -> array
         """
         self._check_built()
         # copies: TensorFlow 2 hands out the memory in which the variables live
@@ -217,8 +214,8 @@ class BaseRLModel(ABC):
         """
         Load parameters from a file or a dictionary. Hyperparameters and optimiser state stay as they are.
 
-        :param load_path_or_dict: (str, file-like, dict or [np.ndarray]) a model file, or variable name -> array
-        :param exact_match: (bool) whether every parameter of the model must be given; otherwise only those given
+        :param load_path_or_dict: a model file, or variable name -> array
+        :param exact_match: whether every parameter of the model must be given; otherwise only those given
             change
         :raises ParameterMismatchError: (a ValueError and RuntimeError) if names or shapes do not fit; nothing is
             loaded then
@@ -230,13 +227,12 @@ class BaseRLModel(ABC):
         own = OrderedDict((param.name, tuple(param.shape.as_list())) for param in self.get_parameter_list())
         if isinstance(params, list):  # the oldest files hold the values in order, without names
             if len(params) != len(own):
-                raise ParameterMismatchError("{} values given for a model with {} parameters".format(
-                    len(params), len(own)))
+                raise ParameterMismatchError(f"{len(params)} values given for a model with {len(own)} parameters")
             params = OrderedDict(zip(own, params))
 
-        problems = ["{} is unknown".format(name) for name in params if name not in own]
-        problems += ["{} is missing".format(name) for name in own if exact_match and name not in params]
-        problems += ["{} has shape {}, expected {}".format(name, np.shape(value), own[name])
+        problems = [f"{name} is unknown" for name in params if name not in own]
+        problems += [f"{name} is missing" for name in own if exact_match and name not in params]
+        problems += [f"{name} has shape {np.shape(value)}, expected {own[name]}"
                      for name, value in params.items() if name in own and np.shape(value) != own[name]]
         if problems:
             raise ParameterMismatchError("the parameters do not fit the model: " + "; ".join(problems))
@@ -251,13 +247,13 @@ class BaseRLModel(ABC):
         """
         Train the model.
 
-        :param total_timesteps: (int) number of environment steps to train for
-        :param callback: (callable, [BaseCallback] or BaseCallback) called at every step; a function of the local and
+        :param total_timesteps: number of environment steps to train for
+        :param callback: called at every step; a function of the local and
             the global variables, which stops the training by returning False, or a callback object
-        :param log_interval: (int) number of updates between two reports
-        :param tb_log_name: (str) name of the run in TensorBoard
-        :param reset_num_timesteps: (bool) whether to count the time steps (and to begin a curve in TensorBoard) anew
-        :return: (BaseRLModel) the trained model
+        :param log_interval: number of updates between two reports
+        :param tb_log_name: name of the run in TensorBoard
+        :param reset_num_timesteps: whether to count the time steps (and to begin a curve in TensorBoard) anew
+        :return: the trained model
         """
         raise NotImplementedError
 
@@ -267,12 +263,12 @@ class BaseRLModel(ABC):
         """
         Choose actions for observations.
 
-        :param observation: (np.ndarray) one observation, or one for each environment
-        :param state: (np.ndarray) states of a recurrent policy, as the last call returned them; None means the state
+        :param observation: one observation, or one for each environment
+        :param state: states of a recurrent policy, as the last call returned them; None means the state
             at the start of an episode
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_envs,)
-        :param deterministic: (bool) whether to take the most likely actions rather than to sample
-        :return: (np.ndarray, np.ndarray or None) actions and the new states
+        :param mask: True where an observation begins an episode, shape (n_envs,)
+        :param deterministic: whether to take the most likely actions rather than to sample
+        :return: actions and the new states
         """
         raise NotImplementedError
 
@@ -283,12 +279,12 @@ class BaseRLModel(ABC):
         """
         Compute the distribution of actions, or the likelihood of given ones.
 
-        :param observation: (np.ndarray) one observation, or one for each environment
-        :param state: (np.ndarray) states of a recurrent policy
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_envs,)
-        :param actions: (np.ndarray) as many actions as observations; None asks for the whole distribution
-        :param logp: (bool) whether to return log-likelihoods; no effect without actions
-        :return: (np.ndarray or [np.ndarray]) without actions the probabilities (a list of them for MultiDiscrete), or
+        :param observation: one observation, or one for each environment
+        :param state: states of a recurrent policy
+        :param mask: True where an observation begins an episode, shape (n_envs,)
+        :param actions: as many actions as observations; None asks for the whole distribution
+        :param logp: whether to return log-likelihoods; no effect without actions
+        :return: without actions the probabilities (a list of them for MultiDiscrete), or
             mean and standard deviation for Box; with actions their probability mass or density, shape (n_envs, 1)
         """
         raise NotImplementedError
@@ -308,7 +304,7 @@ class BaseRLModel(ABC):
 
     def _init_learn(self, callback: Callback, log_interval: int,
                     reset_num_timesteps: bool) -> Tuple[BaseCallback, bool]:
-        """Prepare a call of `learn`: return the callback as an object, and whether TensorBoard begins a new curve."""
+        """Prepare a call of ``learn``: return the callback as an object, and whether TensorBoard begins a new curve."""
         check_counts(log_interval=log_interval)
         if self.env is None:
             raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
@@ -329,7 +325,7 @@ class BaseRLModel(ABC):
     @classmethod
     def _constructor_arguments(cls) -> List[str]:
         """Return the names of the constructor's arguments, with those that a subclass passes on as *args, **kwargs."""
-        names = []  # type: List[str]
+        names: List[str] = []
         for owner in cls.__mro__:
             if '__init__' in vars(owner):
                 params = inspect.signature(owner.__init__).parameters.values()
@@ -343,8 +339,8 @@ class BaseRLModel(ABC):
         """
         Save the model: its constructor arguments (but environment and log folder), spaces and parameters.
 
-        :param save_path: (str or file-like) the file; `.zip` (or `.pkl`) is added to a path without extension
-        :param cloudpickle: (bool) whether to write the older form, one pickle, instead of the zip archive
+        :param save_path: the file; ``.zip`` (or ``.pkl``) is added to a path without extension
+        :param cloudpickle: whether to write the older form, one pickle, instead of the zip archive
         """
         self._check_built()
         names = [name for name in self._constructor_arguments() if name not in _NOT_SAVED and hasattr(self, name)]
@@ -359,11 +355,11 @@ class BaseRLModel(ABC):
         """
         Load a model from a file.
 
-        :param load_path: (str or file-like) the file
-        :param env: (gym.Env, VecEnv or str) the environment to go on training in; prediction needs none
-        :param custom_objects: (dict) attributes to use instead of those in the file, which are then not unpickled
-        :param kwargs: (dict) constructor arguments to change
-        :return: (BaseRLModel) the model
+        :param load_path: the file
+        :param env: the environment to go on training in; prediction needs none
+        :param custom_objects: attributes to use instead of those in the file, which are then not unpickled
+        :param kwargs: constructor arguments to change
+        :return: the model
         :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
         :raises TypeError: if an argument is unknown
         """
@@ -375,7 +371,7 @@ class BaseRLModel(ABC):
                 kwargs['policy_kwargs'], data.get('policy_kwargs')))
         data.update(kwargs)
         if not {'policy', 'observation_space', 'action_space'} <= set(data):
-            raise ValueError("{} holds no model: it lacks the policy or the spaces".format(load_path))
+            raise ValueError(f"{load_path} holds no model: it lacks the policy or the spaces")
 
         model = cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
         unknown = [name for name in kwargs if name != 'policy' and not hasattr(model, name)]
@@ -396,20 +392,20 @@ def check_counts(**counts) -> None:
     """
     Refuse what is no number of things.
 
-    :param counts: (int) the numbers, by the names of the arguments
+    :param counts: the numbers, by the names of the arguments
     :raises ValueError: at the first that is no positive integer
     """
     for name, count in counts.items():
         if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
-            raise ValueError("{} must be a positive integer, got {!r}".format(name, count))
+            raise ValueError(f"{name} must be a positive integer, got {count!r}")
 
 
 def event_shape(space: spaces.Space) -> Tuple[int, ...]:
     """
     Return the shape of one element of a space.
 
-    :param space: (spaces.Space) Discrete, MultiDiscrete, MultiBinary or Box
-    :return: (tuple of int) its shape
+    :param space: Discrete, MultiDiscrete, MultiBinary or Box
+    :return: its shape
     """
     if isinstance(space, spaces.Discrete):
         return ()
@@ -424,11 +420,11 @@ def event_shape(space: spaces.Space) -> Tuple[int, ...]:
 # Contexts of a training
 # ================================================================
 
-class SetVerbosity(object):
+class SetVerbosity:
     """
-    Silence TensorFlow as far as the verbosity says, within a `with` block.
+    Silence TensorFlow as far as the verbosity says, within a ``with`` block.
 
-    :param verbose: (int) 0 leaves errors only, 1 warnings too, 2 everything
+    :param verbose: 0 leaves errors only, 1 warnings too, 2 everything
     """
 
     def __init__(self, verbose: int = 0):
@@ -449,14 +445,14 @@ class SetVerbosity(object):
             os.environ['TF_CPP_MIN_LOG_LEVEL'] = self._cpp_level
 
 
-class TensorboardWriter(object):
+class TensorboardWriter:
     """
-    Open a TensorBoard writer for the length of a `with` block.
+    Open a TensorBoard writer for the length of a ``with`` block.
 
-    :param graph: (tf.Graph) the graph to show
-    :param tensorboard_log_path: (str) folder of all runs; None: the block gets None instead of a writer
-    :param tb_log_name: (str) name of the run; its folder is NAME_1, NAME_2, ...
-    :param new_tb_log: (bool) whether to begin a new folder rather than to go on in the last one
+    :param graph: the graph to show
+    :param tensorboard_log_path: folder of all runs; None: the block gets None instead of a writer
+    :param tb_log_name: name of the run; its folder is NAME_1, NAME_2, ...
+    :param new_tb_log: whether to begin a new folder rather than to go on in the last one
     """
 
     def __init__(self, graph: tf.Graph, tensorboard_log_path: Optional[str], tb_log_name: str,
@@ -465,12 +461,12 @@ class TensorboardWriter(object):
         self.tensorboard_log_path = tensorboard_log_path
         self.tb_log_name = tb_log_name
         self.new_tb_log = new_tb_log
-        self.writer = None  # type: Optional[tf.summary.FileWriter]
+        self.writer: Optional[tf.summary.FileWriter] = None
 
     def __enter__(self) -> Optional[tf.summary.FileWriter]:
         if self.tensorboard_log_path is not None:
             run_id = self._latest_run_id() + (1 if self.new_tb_log else 0)
-            folder = os.path.join(self.tensorboard_log_path, "{}_{}".format(self.tb_log_name, run_id))
+            folder = os.path.join(self.tensorboard_log_path, f"{self.tb_log_name}_{run_id}")
             with self.graph.as_default():
                 self.writer = tf.summary.FileWriter(folder, graph=self.graph)
         return self.writer

@@ -13,11 +13,11 @@ class BitFlippingEnv(GoalEnv):
     """
     Flip bits, one in each step, until all are 1. The reward is 0 when they are, and -1 before.
 
-    :param n_bits: (int) how many bits
-    :param continuous: (bool) whether an action is one number for each bit, and all whose number is positive are
+    :param n_bits: how many bits
+    :param continuous: whether an action is one number for each bit, and all whose number is positive are
         flipped, instead of the index of one bit
-    :param max_steps: (int) the number of steps after which an episode ends; None means n_bits
-    :param discrete_obs_space: (bool) whether the bits are shown as one number, the first bit as the lowest
+    :param max_steps: the number of steps after which an episode ends; None means n_bits
+    :param discrete_obs_space: whether the bits are shown as one number, the first bit as the lowest
     """
 
     def __init__(self, n_bits: int = 10, continuous: bool = False, max_steps: Optional[int] = None,
@@ -40,7 +40,7 @@ class BitFlippingEnv(GoalEnv):
         """
         Start an episode with random bits.
 
-        :return: (OrderedDict) 'observation', 'achieved_goal' and 'desired_goal'
+        :return: 'observation', 'achieved_goal' and 'desired_goal'
         """
         self.current_step = 0
         self.state = self.obs_space.sample()
@@ -50,8 +50,8 @@ class BitFlippingEnv(GoalEnv):
         """
         Flip bits.
 
-        :param action: (int) the index of a bit; if continuous: (np.ndarray) one number for each bit
-        :return: (tuple) observation, reward, done, info with 'is_success'
+        :param action: the index of a bit; if continuous: (np.ndarray) one number for each bit
+        :return: observation, reward, done, info with 'is_success'
         """
         flipped = np.asarray(action) > 0 if self.continuous else action
         self.state[flipped] ^= 1
@@ -65,10 +65,10 @@ class BitFlippingEnv(GoalEnv):
         """
         Compare what was achieved with what was desired.
 
-        :param achieved_goal: (np.ndarray or int) bits as they are shown
-        :param desired_goal: (np.ndarray or int) bits as they are shown
+        :param achieved_goal: bits as they are shown
+        :param desired_goal: bits as they are shown
         :param _info: ignored
-        :return: (float) 0 if they are equal, else -1
+        :return: 0 if they are equal, else -1
         """
         return 0.0 if np.all(np.equal(achieved_goal, desired_goal)) else -1.0
 
@@ -76,8 +76,8 @@ class BitFlippingEnv(GoalEnv):
         """
         Show bits as one number if that is how this environment shows them.
 
-        :param state: (np.ndarray) shape (n_bits,), 0 and 1
-        :return: (np.ndarray or int) the same bits, or their number
+        :param state: shape (n_bits,), 0 and 1
+        :return: the same bits, or their number
         """
         if not self.discrete_obs_space:
             return state
@@ -93,8 +93,8 @@ class BitFlippingEnv(GoalEnv):
         """
         Seed the bits that episodes start with.
 
-        :param seed: (int) the seed, None for an arbitrary one
-        :return: (list) the seed
+        :param seed: the seed, None for an arbitrary one
+        :return: the seed
         """
         self.obs_space.seed(seed)
         return [seed]
@@ -103,7 +103,7 @@ class BitFlippingEnv(GoalEnv):
         """
         Print the bits.
 
-        :param mode: (str) ignored
+        :param mode: ignored
         """
         print(self.state)
 

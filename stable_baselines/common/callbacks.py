@@ -16,26 +16,26 @@ class BaseCallback(ABC):
     """
     Base class of callbacks: a subclass implements ``_on_step``, and the other hooks that it needs.
 
-    :param verbose: (int) 0: no output, 1: info, 2: debug
+    :param verbose: 0: no output, 1: info, 2: debug
     """
 
     def __init__(self, verbose: int = 0):
-        self.model = None  # type: Any  # a BaseRLModel, which is above this module in the order of imports
-        self.training_env = None  # type: Union[Env, VecEnv, None]
-        self.n_calls = 0  # type: int
-        self.num_timesteps = 0  # type: int
+        self.model: Any = None  # a BaseRLModel, which is above this module in the order of imports
+        self.training_env: Union[Env, VecEnv, None] = None
+        self.n_calls: int = 0
+        self.num_timesteps: int = 0
         self.verbose = verbose
-        self.locals = None  # type: Optional[Dict[str, Any]]
-        self.globals = None  # type: Optional[Dict[str, Any]]
-        self.logger = None  # type: Optional[logger.Logger]
+        self.locals: Optional[Dict[str, Any]] = None
+        self.globals: Optional[Dict[str, Any]] = None
+        self.logger: Optional[logger.Logger] = None
         # what triggers this callback, if another one does
-        self.parent = None  # type: Optional[BaseCallback]
+        self.parent: Optional[BaseCallback] = None
 
     def init_callback(self, model: Any) -> None:
         """
         Keep references to the model, its environment and the current logger.
 
-        :param model: (BaseRLModel) the model that will be trained
+        :param model: the model that will be trained
         """
         self.model = model
         self.training_env = model.get_env()
@@ -49,8 +49,8 @@ class BaseCallback(ABC):
         """
         Take note that training starts.
 
-        :param locals_: (dict) local variables of the training loop; ``update_locals`` changes this very dict
-        :param globals_: (dict) its global variables
+        :param locals_: local variables of the training loop; ``update_locals`` changes this very dict
+        :param globals_: its global variables
         """
         self.locals = locals_
         self.globals = globals_
@@ -72,14 +72,14 @@ class BaseCallback(ABC):
         """
         React to a step of the environment, or to the event of the parent.
 
-        :return: (bool) False stops training; anything else, None too, lets it go on
+        :return: False stops training; anything else, None too, lets it go on
         """
 
     def on_step(self) -> bool:
         """
         Take note of a step; called by the model after each step of the environment, by a parent on its event.
 
-        :return: (bool) whether training should go on
+        :return: whether training should go on
         """
         self.n_calls += 1
         self.num_timesteps = self.model.num_timesteps
@@ -107,7 +107,7 @@ class BaseCallback(ABC):
         """
         Update the local variables of the training loop, for this callback and its children, which share the dict.
 
-        :param locals_: (dict) the current local variables
+        :param locals_: the current local variables
         """
         self.locals.update(locals_)
 
@@ -118,8 +118,8 @@ class EventCallback(BaseCallback):
 
     As in Stable Baselines 2.10, the child hears of the start of training and of its events, and of nothing else.
 
-    :param callback: (BaseCallback) what to trigger, None for nothing
-    :param verbose: (int) 0: no output, 1: info, 2: debug
+    :param callback: what to trigger, None for nothing
+    :param verbose: 0: no output, 1: info, 2: debug
     :raises TypeError: if ``callback`` is neither a BaseCallback nor None
     """
 
@@ -135,7 +135,7 @@ class EventCallback(BaseCallback):
         """
         Prepare this callback and its child for a model.
 
-        :param model: (BaseRLModel) the model that will be trained
+        :param model: the model that will be trained
         """
         super().init_callback(model)
         if self.callback is not None:
@@ -149,7 +149,7 @@ class EventCallback(BaseCallback):
         """
         Trigger the child.
 
-        :return: (bool) whether training should go on
+        :return: whether training should go on
         """
         return self.callback is None or self.callback.on_step()
 
@@ -161,7 +161,7 @@ class CallbackList(BaseCallback):
     """
     Call several callbacks in order. All are called in each step, even if one of them stops training.
 
-    :param callbacks: ([BaseCallback]) the callbacks; functions of ``(locals, globals)`` are wrapped
+    :param callbacks: the callbacks; functions of ``(locals, globals)`` are wrapped
     """
 
     def __init__(self, callbacks: List[Union[BaseCallback, Callable]]):
@@ -202,9 +202,9 @@ class ConvertCallback(BaseCallback):
     """
     Make a callback of a function, the older way of writing one.
 
-    :param callback: (callable) called with ``locals`` and ``globals`` in each step; only False stops training. None is
+    :param callback: called with ``locals`` and ``globals`` in each step; only False stops training. None is
         a callback that does nothing
-    :param verbose: (int) not used
+    :param verbose: not used
     :raises TypeError: if it is not callable
     """
 
@@ -223,10 +223,10 @@ class CheckpointCallback(BaseCallback):
     """
     Save the model at regular intervals, as ``<name_prefix>_<number of timesteps>_steps.zip``.
 
-    :param save_freq: (int) save at every ``save_freq``-th call (one call is a step in each of the environments)
-    :param save_path: (str) folder for the files, made if needed
-    :param name_prefix: (str) start of the files' names
-    :param verbose: (int) 2 prints the path of each file
+    :param save_freq: save at every ``save_freq``-th call (one call is a step in each of the environments)
+    :param save_path: folder for the files, made if needed
+    :param name_prefix: start of the files' names
+    :param verbose: 2 prints the path of each file
     :raises ValueError: if ``save_freq`` is below 1
     """
 
@@ -258,15 +258,15 @@ class EvalCallback(EventCallback):
     (n_evaluations, n_eval_episodes). If training normalises with VecNormalize, ``eval_env`` must have a VecNormalize
     too; it takes over the statistics of the training environment before each evaluation.
 
-    :param eval_env: (Env or VecEnv) the environment to evaluate on, a single one
-    :param callback_on_new_best: (BaseCallback) triggered when the mean reward is higher than ever before
-    :param n_eval_episodes: (int) number of episodes per evaluation
-    :param eval_freq: (int) evaluate at every ``eval_freq``-th call; 0 or less for never
-    :param log_path: (str) folder for ``evaluations.npz``, made if needed; None to write none
-    :param best_model_save_path: (str) folder for the best model so far, ``best_model.zip``; None to save none
-    :param deterministic: (bool) whether the model takes its most probable action rather than a sampled one
-    :param render: (bool) whether to show the evaluation
-    :param verbose: (int) 1 prints the result of each evaluation
+    :param eval_env: the environment to evaluate on, a single one
+    :param callback_on_new_best: triggered when the mean reward is higher than ever before
+    :param n_eval_episodes: number of episodes per evaluation
+    :param eval_freq: evaluate at every ``eval_freq``-th call; 0 or less for never
+    :param log_path: folder for ``evaluations.npz``, made if needed; None to write none
+    :param best_model_save_path: folder for the best model so far, ``best_model.zip``; None to save none
+    :param deterministic: whether the model takes its most probable action rather than a sampled one
+    :param render: whether to show the evaluation
+    :param verbose: 1 prints the result of each evaluation
     :raises ValueError: if ``eval_env`` holds several environments
     """
 
@@ -290,9 +290,9 @@ class EvalCallback(EventCallback):
         self.best_model_save_path = best_model_save_path
         # as Stable Baselines 2.10: from here on, the path of the file (without .npz) in the folder that was given
         self.log_path = None if log_path is None else os.path.join(log_path, 'evaluations')
-        self.evaluations_results = []  # type: List[List[float]]
-        self.evaluations_timesteps = []  # type: List[int]
-        self.evaluations_length = []  # type: List[List[int]]
+        self.evaluations_results: List[List[float]] = []
+        self.evaluations_timesteps: List[int] = []
+        self.evaluations_length: List[List[int]] = []
 
     def _init_callback(self) -> None:
         training_layers, eval_layers = _wrapper_names(self.training_env), _wrapper_names(self.eval_env)
@@ -326,8 +326,8 @@ class EvalCallback(EventCallback):
         """
         Print an evaluation and add it to the file.
 
-        :param rewards: ([float]) reward of each episode
-        :param lengths: ([int]) length of each episode
+        :param rewards: reward of each episode
+        :param lengths: length of each episode
         """
         if self.verbose > 0:
             print(f"Eval num_timesteps={self.num_timesteps}, "
@@ -348,8 +348,8 @@ class StopTrainingOnRewardThreshold(BaseCallback):
     """
     Stop training when the best mean reward reaches a threshold; for ``callback_on_new_best`` of an ``EvalCallback``.
 
-    :param reward_threshold: (float) the mean reward per episode to reach
-    :param verbose: (int) 1 prints that training stops
+    :param reward_threshold: the mean reward per episode to reach
+    :param verbose: 1 prints that training stops
     :raises ValueError: on initialisation with a model, if it is not the child of an ``EvalCallback``
     """
 
@@ -374,9 +374,9 @@ class EveryNTimesteps(EventCallback):
     """
     Trigger a callback every ``n_steps`` timesteps.
 
-    :param n_steps: (int) timesteps between two triggers; a lower bound where the number of timesteps moves in leaps
+    :param n_steps: timesteps between two triggers; a lower bound where the number of timesteps moves in leaps
         (several environments; PPO1 and TRPO count after each rollout)
-    :param callback: (BaseCallback) what to trigger
+    :param callback: what to trigger
     :raises ValueError: if ``n_steps`` is below 1
     """
 
@@ -401,7 +401,7 @@ class ProgressBarCallback(BaseCallback):
     """
     Show a progress bar of the timesteps; needs tqdm (``pip install stable_baselines[progress]``).
 
-    :param verbose: (int) not used
+    :param verbose: not used
     :raises ImportError: if tqdm is missing
     """
 

@@ -32,16 +32,16 @@ def make_vec_env(env_id: Union[str, Type, Callable[..., Any]], n_envs: int = 1, 
     """
     Make several environments of one kind, each with a monitor, and vectorise them.
 
-    :param env_id: (str or Type[Env]) the environment's id or class
-    :param n_envs: (int) how many, at least 1
-    :param seed: (int) seed of the first one, the others count up from it; None leaves them random
-    :param start_index: (int) number of the first one, added to the seed and used as the name of the monitor's file
-    :param monitor_dir: (str) folder for the monitors' files, made if needed; None writes no files
-    :param wrapper_class: (callable) what else to wrap around each environment, outside of the monitor
-    :param env_kwargs: (dict) arguments of the environment
-    :param vec_env_cls: (Type[VecEnv]) DummyVecEnv (the default), SubprocVecEnv, ...
-    :param vec_env_kwargs: (dict) further arguments of that class
-    :return: (VecEnv) the environments
+    :param env_id: the environment's id or class
+    :param n_envs: how many, at least 1
+    :param seed: seed of the first one, the others count up from it; None leaves them random
+    :param start_index: number of the first one, added to the seed and used as the name of the monitor's file
+    :param monitor_dir: folder for the monitors' files, made if needed; None writes no files
+    :param wrapper_class: what else to wrap around each environment, outside of the monitor
+    :param env_kwargs: arguments of the environment
+    :param vec_env_cls: DummyVecEnv (the default), SubprocVecEnv, ...
+    :param vec_env_kwargs: further arguments of that class
+    :return: the environments
     :raises TypeError: if env_id is an environment, or nothing that makes one
     :raises ValueError: if there would be no environment, or no library knows the id
     """
@@ -76,16 +76,16 @@ def make_atari_env(env_id: str, num_env: int, seed: Optional[int], wrapper_kwarg
     Monitors record the whole games and their true scores, into the logger's folder if there is one. This also seeds
     the global generators.
 
-    :param env_id: (str) the game's id, such as 'BreakoutNoFrameskip-v4'
-    :param num_env: (int) how many, at least 1
-    :param seed: (int) seed of the first one, the others count up from it; None leaves them random
-    :param wrapper_kwargs: (dict) arguments of `wrap_deepmind`
-    :param start_index: (int) number of the first one, added to the seed and used as the name of the monitor's file
-    :param allow_early_resets: (bool) whether a game may be reset before it is over
-    :param start_method: (str) how processes are started, see SubprocVecEnv
-    :param use_subprocess: (bool) whether each of several environments gets a process
-    :return: (VecEnv) the environments
-    :raises ValueError: if there would be no environment, or `make_atari` does not accept the id
+    :param env_id: the game's id, such as 'BreakoutNoFrameskip-v4'
+    :param num_env: how many, at least 1
+    :param seed: seed of the first one, the others count up from it; None leaves them random
+    :param wrapper_kwargs: arguments of ``wrap_deepmind``
+    :param start_index: number of the first one, added to the seed and used as the name of the monitor's file
+    :param allow_early_resets: whether a game may be reset before it is over
+    :param start_method: how processes are started, see SubprocVecEnv
+    :param use_subprocess: whether each of several environments gets a process
+    :return: the environments
+    :raises ValueError: if there would be no environment, or ``make_atari`` does not accept the id
     """
     if num_env < 1:
         raise ValueError(f"num_env={num_env!r}: accepted is an int of at least 1")
@@ -114,10 +114,10 @@ def make_mujoco_env(env_id: str, seed: int, allow_early_resets: bool = True) -> 
 
     This also seeds the global generators. Each MPI process has a seed and a file of its own.
 
-    :param env_id: (str) the environment's id
-    :param seed: (int) the seed
-    :param allow_early_resets: (bool) whether an episode may be reset before it is over
-    :return: (Monitor) the environment
+    :param env_id: the environment's id
+    :param seed: the seed
+    :param allow_early_resets: whether an episode may be reset before it is over
+    :return: the environment
     """
     rank = mpi_rank_or_zero()
     seed += 10000 * rank
@@ -131,7 +131,7 @@ class _FlattenGoal(ObservationWrapper):
     """
     Show the desired goal and the observation of an environment with goals as one vector.
 
-    :param env: (Env) the environment, with a Dict of Boxes as observation space
+    :param env: the environment, with a Dict of Boxes as observation space
     """
     KEYS = ('desired_goal', 'observation')
 
@@ -146,8 +146,8 @@ class _FlattenGoal(ObservationWrapper):
         """
         Join the parts of an observation.
 
-        :param observation: (dict) its parts
-        :return: (np.ndarray) shape (n,), float32
+        :param observation: its parts
+        :return: shape (n,), float32
         """
         return np.concatenate([np.ravel(observation[key]) for key in self.KEYS]).astype(np.float32)
 
@@ -158,11 +158,11 @@ def make_robotics_env(env_id: str, seed: int, rank: int = 0, allow_early_resets:
 
     The vector is the desired goal, then the observation. This also seeds the global generators.
 
-    :param env_id: (str) the environment's id
-    :param seed: (int) the seed
-    :param rank: (int) number of the environment, the name of the monitor's file
-    :param allow_early_resets: (bool) whether an episode may be reset before it is over
-    :return: (Monitor) the environment
+    :param env_id: the environment's id
+    :param seed: the seed
+    :param rank: number of the environment, the name of the monitor's file
+    :param allow_early_resets: whether an episode may be reset before it is over
+    :return: the environment
     """
     set_global_seeds(seed)
     env = Monitor(_FlattenGoal(make(env_id)), _monitor_file(logger.get_dir(), rank),
@@ -175,7 +175,7 @@ def arg_parser() -> argparse.ArgumentParser:
     """
     Create a parser without arguments whose help shows the defaults.
 
-    :return: (ArgumentParser)
+    :return:
     """
     return argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
@@ -193,7 +193,7 @@ def atari_arg_parser() -> argparse.ArgumentParser:
     """
     Create the parser of ``run_atari``.
 
-    :return: (ArgumentParser) for --env, --seed and --num-timesteps
+    :return: for --env, --seed and --num-timesteps
     """
     return _run_parser('BreakoutNoFrameskip-v4', int(1e7))
 
@@ -202,7 +202,7 @@ def mujoco_arg_parser() -> argparse.ArgumentParser:
     """
     Create the parser of ``run_mujoco``.
 
-    :return: (ArgumentParser) for --env, --seed, --num-timesteps and --play
+    :return: for --env, --seed, --num-timesteps and --play
     """
     parser = _run_parser(MUJOCO_ENV, int(1e6))
     parser.add_argument('--play', default=False, action='store_true')
@@ -213,6 +213,6 @@ def robotics_arg_parser() -> argparse.ArgumentParser:
     """
     Create the parser of ``run_robotics``.
 
-    :return: (ArgumentParser) for --env, --seed and --num-timesteps
+    :return: for --env, --seed and --num-timesteps
     """
     return _run_parser('FetchReach-v0', int(1e6))

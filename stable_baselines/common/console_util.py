@@ -21,9 +21,9 @@ def fmt_item(item: Any, min_width: int) -> str:
     Format a value, right-aligned; floats get five decimals, or three digits in scientific notation when those of
     ordinary notation would hide them (below 1e-4 and above 1e4).
 
-    :param item: (Any) the value, a NumPy array must hold a single one without dimensions
-    :param min_width: (int) width to pad to; longer texts stay whole
-    :return: (str) the padded text
+    :param item: the value, a NumPy array must hold a single one without dimensions
+    :param min_width: width to pad to; longer texts stay whole
+    :return: the padded text
     :raises ValueError: for an array with dimensions
     """
     if isinstance(item, np.ndarray):
@@ -43,10 +43,10 @@ def fmt_row(width: int, row: Sequence[Any], header: bool = False) -> str:
     """
     Format a row of a table.
 
-    :param width: (int) width of each column
-    :param row: (Sequence) the values
-    :param header: (bool) whether to put a line under the row
-    :return: (str) the row
+    :param width: width of each column
+    :param row: the values
+    :param header: whether to put a line under the row
+    :return: the row
     """
     text = ' | '.join(fmt_item(item, width) for item in row)
     return text + '\n' + '-' * len(text) if header else text
@@ -56,11 +56,11 @@ def colorize(string: str, color: str, bold: bool = False, highlight: bool = Fals
     """
     Wrap a text in the terminal's codes for a colour.
 
-    :param string: (str) the text
-    :param color: (str) one of ``COLOR_TO_NUM``
-    :param bold: (bool) whether to print it bold
-    :param highlight: (bool) whether the colour is that of the background
-    :return: (str) the text with codes
+    :param string: the text
+    :param color: one of ``COLOR_TO_NUM``
+    :param bold: whether to print it bold
+    :param highlight: whether the colour is that of the background
+    :return: the text with codes
     :raises ValueError: for an unknown colour
     """
     if color not in COLOR_TO_NUM:

@@ -10,14 +10,14 @@ from stable_baselines.common.tf_util import calc_entropy, next_op_seed
 from stable_baselines.common.tf_util import sample as sample_categorical
 
 
-class ProbabilityDistribution(object):
+class ProbabilityDistribution:
     """A batch of distributions over actions."""
 
     def flatparam(self) -> tf.Tensor:
         """
         Return the parameters of the distribution.
 
-        :return: (tf.Tensor) shape (n_batch, n_params)
+        :return: shape (n_batch, n_params)
         """
         raise NotImplementedError
 
@@ -25,7 +25,7 @@ class ProbabilityDistribution(object):
         """
         Return the most likely actions.
 
-        :return: (tf.Tensor) deterministic actions, shape (n_batch,) + action shape
+        :return: deterministic actions, shape (n_batch,) + action shape
         """
         raise NotImplementedError
 
@@ -33,8 +33,8 @@ class ProbabilityDistribution(object):
         """
         Compute the negative log-likelihood of actions.
 
-        :param x: (tf.Tensor) actions, shape (n_batch,) + action shape
-        :return: (tf.Tensor) shape (n_batch,)
+        :param x: actions, shape (n_batch,) + action shape
+        :return: shape (n_batch,)
         """
         raise NotImplementedError
 
@@ -42,8 +42,8 @@ class ProbabilityDistribution(object):
         """
         Compute the Kullback-Leibler divergence KL(self || other).
 
-        :param other: (ProbabilityDistribution) distributions of the same kind
-        :return: (tf.Tensor) shape (n_batch,)
+        :param other: distributions of the same kind
+        :return: shape (n_batch,)
         """
         raise NotImplementedError
 
@@ -51,7 +51,7 @@ class ProbabilityDistribution(object):
         """
         Compute the entropy, in nats.
 
-        :return: (tf.Tensor) shape (n_batch,)
+        :return: shape (n_batch,)
         """
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ class ProbabilityDistribution(object):
         """
         Sample actions.
 
-        :return: (tf.Tensor) stochastic actions, shape (n_batch,) + action shape
+        :return: stochastic actions, shape (n_batch,) + action shape
         """
         raise NotImplementedError
 
@@ -67,8 +67,8 @@ class ProbabilityDistribution(object):
         """
         Compute the log-likelihood of actions.
 
-        :param x: (tf.Tensor) actions, shape (n_batch,) + action shape
-        :return: (tf.Tensor) shape (n_batch,)
+        :param x: actions, shape (n_batch,) + action shape
+        :return: shape (n_batch,)
         """
         return -self.neglogp(x)
 
@@ -77,7 +77,7 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
     """
     One choice among n categories.
 
-    :param logits: (tf.Tensor) unnormalised log-probabilities, shape (n_batch, n_categories)
+    :param logits: unnormalised log-probabilities, shape (n_batch, n_categories)
     """
 
     def __init__(self, logits: tf.Tensor):
@@ -109,8 +109,8 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
         """
         Create the distribution from its parameters.
 
-        :param flat: (tf.Tensor) logits, shape (n_batch, n_categories)
-        :return: (ProbabilityDistribution) the distribution
+        :param flat: logits, shape (n_batch, n_categories)
+        :return: the distribution
         """
         return cls(flat)
 
@@ -119,8 +119,8 @@ class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
     """
     Several independent choices.
 
-    :param nvec: ([int]) number of categories of each choice
-    :param flat: (tf.Tensor) logits of all choices side by side, shape (n_batch, sum(nvec))
+    :param nvec: number of categories of each choice
+    :param flat: logits of all choices side by side, shape (n_batch, sum(nvec))
     """
 
     def __init__(self, nvec: Sequence[int], flat: tf.Tensor):
@@ -156,7 +156,7 @@ class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
         """
         Not possible: the logits alone do not say where one choice ends and the next begins.
 
-        :raises NotImplementedError: always; use `MultiCategoricalProbabilityDistributionType`
+        :raises NotImplementedError: always; use ``MultiCategoricalProbabilityDistributionType``
         """
         raise NotImplementedError("the number of categories is needed too: use "
                                   "MultiCategoricalProbabilityDistributionType(n_vec).proba_distribution_from_flat")
@@ -166,7 +166,7 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
     """
     A normal distribution with a diagonal covariance.
 
-    :param flat: (tf.Tensor) means, then log standard deviations, shape (n_batch, 2 * n_actions)
+    :param flat: means, then log standard deviations, shape (n_batch, 2 * n_actions)
     """
 
     def __init__(self, flat: tf.Tensor):
@@ -187,8 +187,7 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
 
     def kl(self, other: ProbabilityDistribution) -> tf.Tensor:
         if not isinstance(other, DiagGaussianProbabilityDistribution):
-            raise TypeError("the divergence needs another DiagGaussianProbabilityDistribution, got {}".format(
-                type(other).__name__))
+            raise TypeError(f"the divergence needs another DiagGaussianProbabilityDistribution, got {type(other).__name__}")
         squares = tf.square(self.std) + tf.square(self.mean - other.mean)
         return tf.reduce_sum(other.logstd - self.logstd + squares / (2.0 * tf.square(other.std)) - 0.5, axis=-1)
 
@@ -204,8 +203,8 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
         """
         Create the distribution from its parameters.
 
-        :param flat: (tf.Tensor) means, then log standard deviations, shape (n_batch, 2 * n_actions)
-        :return: (ProbabilityDistribution) the distribution
+        :param flat: means, then log standard deviations, shape (n_batch, 2 * n_actions)
+        :return: the distribution
         """
         return cls(flat)
 
@@ -214,7 +213,7 @@ class BernoulliProbabilityDistribution(ProbabilityDistribution):
     """
     Several independent choices between 0 and 1.
 
-    :param logits: (tf.Tensor) log-odds of a 1, shape (n_batch, n_actions)
+    :param logits: log-odds of a 1, shape (n_batch, n_actions)
     """
 
     def __init__(self, logits: tf.Tensor):
@@ -249,20 +248,20 @@ class BernoulliProbabilityDistribution(ProbabilityDistribution):
         """
         Create the distribution from its parameters.
 
-        :param flat: (tf.Tensor) log-odds, shape (n_batch, n_actions)
-        :return: (ProbabilityDistribution) the distribution
+        :param flat: log-odds, shape (n_batch, n_actions)
+        :return: the distribution
         """
         return cls(flat)
 
 
-class ProbabilityDistributionType(object):
+class ProbabilityDistributionType:
     """What is known about the distribution of an action space before there is a network."""
 
     def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
         """
         Return the class of the distributions.
 
-        :return: (Type[ProbabilityDistribution]) the class
+        :return: the class
         """
         raise NotImplementedError
 
@@ -270,8 +269,8 @@ class ProbabilityDistributionType(object):
         """
         Create a distribution from its parameters.
 
-        :param flat: (tf.Tensor) shape (n_batch,) + `param_shape()`
-        :return: (ProbabilityDistribution) the distribution
+        :param flat: shape (n_batch,) + ``param_shape()``
+        :return: the distribution
         """
         return self.probability_distribution_class()(flat)
 
@@ -279,13 +278,13 @@ class ProbabilityDistributionType(object):
                                        init_scale: float = 1.0, init_bias: float = 0.0) \
             -> Tuple[ProbabilityDistribution, tf.Tensor, tf.Tensor]:
         """
-        Build the last layers (scopes `pi` and `q`) and the distribution on top of them.
+        Build the last layers (scopes ``pi`` and ``q``) and the distribution on top of them.
 
-        :param pi_latent_vector: (tf.Tensor) features for the policy, shape (n_batch, n_features)
-        :param vf_latent_vector: (tf.Tensor) features for the values, shape (n_batch, n_features)
-        :param init_scale: (float) scale of the initial weights
-        :param init_bias: (float) initial bias
-        :return: (ProbabilityDistribution, tf.Tensor, tf.Tensor) the distribution, the output of the policy (logits or
+        :param pi_latent_vector: features for the policy, shape (n_batch, n_features)
+        :param vf_latent_vector: features for the values, shape (n_batch, n_features)
+        :param init_scale: scale of the initial weights
+        :param init_bias: initial bias
+        :return: the distribution, the output of the policy (logits or
             means) and the Q values, both (n_batch, n_outputs)
         """
         n_outputs = self.param_shape()[0]
@@ -297,7 +296,7 @@ class ProbabilityDistributionType(object):
         """
         Return the shape of the parameters of one distribution.
 
-        :return: ([int]) the shape
+        :return: the shape
         """
         raise NotImplementedError
 
@@ -305,7 +304,7 @@ class ProbabilityDistributionType(object):
         """
         Return the shape of one action.
 
-        :return: ([int]) the shape
+        :return: the shape
         """
         raise NotImplementedError
 
@@ -313,7 +312,7 @@ class ProbabilityDistributionType(object):
         """
         Return the type of actions.
 
-        :return: (tf.DType) the type
+        :return: the type
         """
         raise NotImplementedError
 
@@ -321,9 +320,9 @@ class ProbabilityDistributionType(object):
         """
         Create a placeholder for parameters.
 
-        :param prepend_shape: ([int]) shape of the batch
-        :param name: (str) its name
-        :return: (tf.Tensor) float32 placeholder, shape prepend_shape + `param_shape()`
+        :param prepend_shape: shape of the batch
+        :param name: its name
+        :return: float32 placeholder, shape prepend_shape + ``param_shape()``
         """
         return tf.placeholder(dtype=tf.float32, shape=list(prepend_shape) + self.param_shape(), name=name)
 
@@ -331,9 +330,9 @@ class ProbabilityDistributionType(object):
         """
         Create a placeholder for actions.
 
-        :param prepend_shape: ([int]) shape of the batch
-        :param name: (str) its name
-        :return: (tf.Tensor) placeholder of `sample_dtype()`, shape prepend_shape + `sample_shape()`
+        :param prepend_shape: shape of the batch
+        :param name: its name
+        :return: placeholder of ``sample_dtype()``, shape prepend_shape + ``sample_shape()``
         """
         return tf.placeholder(dtype=self.sample_dtype(), shape=list(prepend_shape) + self.sample_shape(), name=name)
 
@@ -342,7 +341,7 @@ class CategoricalProbabilityDistributionType(ProbabilityDistributionType):
     """
     Distributions for a Discrete space.
 
-    :param n_cat: (int) number of categories
+    :param n_cat: number of categories
     """
 
     def __init__(self, n_cat: int):
@@ -365,13 +364,13 @@ class MultiCategoricalProbabilityDistributionType(ProbabilityDistributionType):
     """
     Distributions for a MultiDiscrete space.
 
-    :param n_vec: ([int]) number of categories of each choice
+    :param n_vec: number of categories of each choice
     """
 
     def __init__(self, n_vec: Sequence[int]):
         self.n_vec = np.asarray(n_vec).astype(np.int32)
         if self.n_vec.ndim != 1 or not np.all(self.n_vec > 0):
-            raise ValueError("n_vec must be a list of positive numbers of categories, got {}".format(n_vec))
+            raise ValueError(f"n_vec must be a list of positive numbers of categories, got {n_vec}")
 
     def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
         return MultiCategoricalProbabilityDistribution
@@ -393,7 +392,7 @@ class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
     """
     Distributions for a Box space with one dimension.
 
-    :param size: (int) number of dimensions of an action
+    :param size: number of dimensions of an action
     """
 
     def __init__(self, size: int):
@@ -426,7 +425,7 @@ class BernoulliProbabilityDistributionType(ProbabilityDistributionType):
     """
     Distributions for a MultiBinary space.
 
-    :param size: (int) number of binary choices
+    :param size: number of binary choices
     """
 
     def __init__(self, size: int):
@@ -449,8 +448,8 @@ def make_proba_dist_type(ac_space: spaces.Space) -> ProbabilityDistributionType:
     """
     Choose the distribution that fits an action space.
 
-    :param ac_space: (spaces.Space) the action space
-    :return: (ProbabilityDistributionType) its distributions
+    :param ac_space: the action space
+    :return: its distributions
     :raises TypeError: if there is none for this space
     """
     if isinstance(ac_space, spaces.Box) and len(ac_space.shape) == 1:
@@ -461,17 +460,17 @@ def make_proba_dist_type(ac_space: spaces.Space) -> ProbabilityDistributionType:
         return MultiCategoricalProbabilityDistributionType(ac_space.nvec)
     if isinstance(ac_space, spaces.MultiBinary):
         return BernoulliProbabilityDistributionType(ac_space.n)
-    raise TypeError("no probability distribution for the action space {}: "
-                    "use Discrete, MultiDiscrete, MultiBinary or a Box of one dimension".format(ac_space))
+    raise TypeError(f"no probability distribution for the action space {ac_space}: "
+                    "use Discrete, MultiDiscrete, MultiBinary or a Box of one dimension")
 
 
 def shape_el(tensor: tf.Tensor, index: int):
     """
     Return one dimension of a tensor, as a number where it is known.
 
-    :param tensor: (tf.Tensor) the tensor
-    :param index: (int) the axis
-    :return: (int or tf.Tensor) its length
+    :param tensor: the tensor
+    :param index: the axis
+    :return: its length
     """
     known = tensor.shape.as_list()[index]
     return tf.shape(tensor)[index] if known is None else known
@@ -479,13 +478,13 @@ def shape_el(tensor: tf.Tensor, index: int):
 
 def action_log_likelihood(ac_space: spaces.Space, parameters, actions: np.ndarray) -> np.ndarray:
     """
-    Compute the log-likelihood of actions in NumPy, from what `proba_step` of a policy returns.
+    Compute the log-likelihood of actions in NumPy, from what ``proba_step`` of a policy returns.
 
-    :param ac_space: (spaces.Space) the action space
-    :param parameters: (np.ndarray or [np.ndarray]) probabilities (a list of them for MultiDiscrete), or mean and
+    :param ac_space: the action space
+    :param parameters: probabilities (a list of them for MultiDiscrete), or mean and
         standard deviation for Box; n_batch rows
-    :param actions: (np.ndarray) actions, shape (n_batch,) + action shape
-    :return: (np.ndarray) shape (n_batch,), float32
+    :param actions: actions, shape (n_batch,) + action shape
+    :return: shape (n_batch,), float32
     """
     with np.errstate(divide='ignore'):  # the logarithm of an impossible action is -inf
         if isinstance(ac_space, spaces.Discrete):
@@ -498,7 +497,7 @@ def action_log_likelihood(ac_space: spaces.Space, parameters, actions: np.ndarra
             mean, std = (np.asarray(parameter, np.float64) for parameter in parameters)
             logp = (-0.5 * np.square((actions - mean) / std) - np.log(std * np.sqrt(2.0 * np.pi))).sum(axis=-1)
         else:
-            raise TypeError("no likelihood of actions for the action space {}".format(ac_space))
+            raise TypeError(f"no likelihood of actions for the action space {ac_space}")
     return logp.astype(np.float32)
 
 

@@ -15,21 +15,21 @@ SMALLEST_IMAGE = 36  # pixels; of a smaller one the default CNN's last convoluti
 
 
 class InvalidEnvError(AssertionError, ValueError):
-    """What `check_env` raises. As Stable Baselines 2.10: an AssertionError."""
+    """What ``check_env`` raises. As Stable Baselines 2.10: an AssertionError."""
 
 
 def check_env(env: Any, warn: bool = True, skip_render_check: bool = True) -> None:
     """
     Check that an environment keeps to the interface of gym or gymnasium.
 
-    :param env: (Env) the environment, of gym 0.17 to 0.26 or gymnasium; it is reset, and stepped a few times
-    :param warn: (bool) whether to warn about what is allowed, but does not go well with the algorithms
-    :param skip_render_check: (bool) whether to leave out rendering, in each mode that the environment names; it is
+    :param env: the environment, of gym 0.17 to 0.26 or gymnasium; it is reset, and stepped a few times
+    :param warn: whether to warn about what is allowed, but does not go well with the algorithms
+    :param skip_render_check: whether to leave out rendering, in each mode that the environment names; it is
         closed afterwards
     :raises InvalidEnvError: if it does not, with the reason
     """
     _require(is_env(env), "Your environment must inherit from the gym.Env class (of gym or gymnasium), "
-                          "it is a {}".format(type(env).__name__))
+                          f"it is a {type(env).__name__}")
     _check_spaces(env)
     classic_env = convert_env(env)
     if warn:
@@ -56,7 +56,7 @@ def _check_spaces(env: Any) -> None:
         try:
             convert_space(getattr(env, kind + '_space', None))
         except ValueError as error:
-            raise InvalidEnvError("The {} space must inherit from gym.spaces: {}".format(kind, error)) from error
+            raise InvalidEnvError(f"The {kind} space must inherit from gym.spaces: {error}") from error
 
 
 def _is_goal_env(env: Any) -> bool:
@@ -92,17 +92,16 @@ def _box_advice(space: Any) -> Iterator[str]:
                    "[0, 255]. Because the CNN policy normalizes the observation automatically, you may encounter "
                    "issues if the values are not in that range.")
         if min(space.shape[:2]) < SMALLEST_IMAGE:
-            yield ("The minimal resolution for an image is {0}x{0} for the default CnnPolicy (the shape is {1}, height "
-                   "and width come first). You might need to use a custom `cnn_extractor`".format(
-                       SMALLEST_IMAGE, space.shape))
+            yield (f"The minimal resolution for an image is {SMALLEST_IMAGE}x{SMALLEST_IMAGE} for the default CnnPolicy (the shape is {space.shape}, height "
+                   "and width come first). You might need to use a custom `cnn_extractor`")
 
 
 def _check_reset_and_step(env: Any, classic_env: Any) -> None:
     """
-    Check what `reset` and one `step` return.
+    Check what ``reset`` and one ``step`` return.
 
-    :param env: (Env) the environment in its own API: what goes wrong in it is not to be hidden by an adapter
-    :param classic_env: (Env) the same in the classic API, itself if that is its own
+    :param env: the environment in its own API: what goes wrong in it is not to be hidden by an adapter
+    :param classic_env: the same in the classic API, itself if that is its own
     """
     is_classic = classic_env is env
     space = classic_env.observation_space
@@ -119,34 +118,32 @@ def _check_reset_and_step(env: Any, classic_env: Any) -> None:
     obs, reward, info = result[0], result[1], result[-1]
     _check_obs(obs, space, 'step')
     _require(isinstance(reward, (int, float, np.integer, np.floating)),
-             "The reward returned by `step()` must be a float, it is a {}".format(type(reward).__name__))
+             f"The reward returned by `step()` must be a float, it is a {type(reward).__name__}")
     for done in result[2:-1]:
         _require(isinstance(done, (bool, np.bool_)),
-                 "The `done` signal must be a boolean, it is {!r}".format(done))
+                 f"The `done` signal must be a boolean, it is {done!r}")
     _require(isinstance(info, dict),
-             "The `info` returned by `step()` must be a python dictionary, it is a {}".format(type(info).__name__))
+             f"The `info` returned by `step()` must be a python dictionary, it is a {type(info).__name__}")
     if _is_goal_env(classic_env):
         recomputed = classic_env.compute_reward(obs['achieved_goal'], obs['desired_goal'], info)
         _require(recomputed == reward, "compute_reward() must return the reward of the step for its goals: it returned "
-                                       "{!r}, `step()` {!r}".format(recomputed, reward))
+                                       f"{recomputed!r}, `step()` {reward!r}")
 
 
 def _check_obs(obs: Any, space: Any, method: str) -> None:
     """Check an observation that a method returned."""
     if not isinstance(space, spaces.Tuple):
         _require(not isinstance(obs, tuple),
-                 "The observation returned by the `{}()` method should be a single value, not a tuple".format(method))
+                 f"The observation returned by the `{method}()` method should be a single value, not a tuple")
     if isinstance(space, spaces.Discrete):
         _require(isinstance(obs, (int, np.integer)),
-                 "The observation returned by `{}()` method must be an int, it is a {}".format(
-                     method, type(obs).__name__))
+                 f"The observation returned by `{method}()` method must be an int, it is a {type(obs).__name__}")
     elif not isinstance(space, (spaces.Dict, spaces.Tuple)):
         _require(isinstance(obs, np.ndarray),
-                 "The observation returned by `{}()` method must be a numpy array, it is a {}".format(
-                     method, type(obs).__name__))
+                 f"The observation returned by `{method}()` method must be a numpy array, it is a {type(obs).__name__}")
     mismatch = _mismatch(obs, space)
-    _require(mismatch is None, "The observation returned by the `{}()` method does not match the given observation "
-                               "space: {}".format(method, mismatch))
+    _require(mismatch is None, f"The observation returned by the `{method}()` method does not match the given observation "
+                               f"space: {mismatch}")
 
 
 def _mismatch(obs: Any, space: Any) -> Optional[str]:
@@ -155,24 +152,23 @@ def _mismatch(obs: Any, space: Any) -> Optional[str]:
         return _box_mismatch(np.asarray(obs), space)
     if isinstance(space, spaces.Dict):
         if not isinstance(obs, dict) or set(obs) != set(space.spaces):
-            return "{!r} is not a dict with the keys {}".format(obs, sorted(space.spaces))
+            return f"{obs!r} is not a dict with the keys {sorted(space.spaces)}"
         mismatches = ((key, _mismatch(obs[key], part)) for key, part in space.spaces.items())
-        return next(('in {!r}, {}'.format(key, text) for key, text in mismatches if text), None)
-    return None if space.contains(obs) else '{!r} is not in {}'.format(obs, space)
+        return next((f'in {key!r}, {text}' for key, text in mismatches if text), None)
+    return None if space.contains(obs) else f'{obs!r} is not in {space}'
 
 
 def _box_mismatch(obs: np.ndarray, space: Any) -> Optional[str]:
     """Say why an array is not an element of a Box, whatever its dtype; None if it is one."""
     if obs.shape != space.shape:
-        return 'its shape is {}, not {}'.format(obs.shape, space.shape)
+        return f'its shape is {obs.shape}, not {space.shape}'
     if np.any(np.isnan(obs)):
         return 'it has NaN in it'
     outside = (obs < space.low) | (obs > space.high)
     if not outside.any():
         return None
     index = tuple(int(axis) for axis in np.argwhere(outside)[0])
-    return 'the value {} at {} is not between {} and {}'.format(
-        obs[index], index, space.low[index], space.high[index])
+    return f'the value {obs[index]} at {index} is not between {space.low[index]} and {space.high[index]}'
 
 
 def _check_nan(env: Any) -> None:

@@ -16,15 +16,15 @@ def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 
 
     The callback's locals are those of this function; ``obs`` is what the next action will be chosen from.
 
-    :param model: (BaseRLModel) the agent, or anything with ``predict(obs, state=..., deterministic=...)``
-    :param env: (Env or VecEnv) the environment; a VecEnv must hold one environment
-    :param n_eval_episodes: (int) number of episodes
-    :param deterministic: (bool) whether the agent takes its most probable action rather than a sampled one
-    :param render: (bool) whether to show each step
-    :param callback: (callable) called after each step with ``locals()`` and ``globals()``; its result is not read
-    :param reward_threshold: (float) what the mean must exceed, None for no check
-    :param return_episode_rewards: (bool) whether to return the rewards and lengths of all episodes instead
-    :return: (float, float) mean and standard deviation of the episode rewards, or ([float], [int]) rewards and lengths
+    :param model: the agent, or anything with ``predict(obs, state=..., deterministic=...)``
+    :param env: the environment; a VecEnv must hold one environment
+    :param n_eval_episodes: number of episodes
+    :param deterministic: whether the agent takes its most probable action rather than a sampled one
+    :param render: whether to show each step
+    :param callback: called after each step with ``locals()`` and ``globals()``; its result is not read
+    :param reward_threshold: what the mean must exceed, None for no check
+    :param return_episode_rewards: whether to return the rewards and lengths of all episodes instead
+    :return: mean and standard deviation of the episode rewards, or ([float], [int]) rewards and lengths
     :raises ValueError: if ``n_eval_episodes`` is below 1, or the VecEnv holds several environments
     :raises AssertionError: if the mean reward does not exceed ``reward_threshold``
     """
@@ -71,10 +71,10 @@ def _pad_batch(obs: Any, model: Any, is_batch: bool) -> np.ndarray:
     """
     Put an observation into the first row of a batch of zeros, as long as the one that a recurrent model was built for.
 
-    :param obs: (np.ndarray) the observation, shape (1, *obs_shape) if it is a batch, else obs_shape
-    :param model: (BaseRLModel) the model, for its number of environments
-    :param is_batch: (bool) whether the observation is a batch of one
-    :return: (np.ndarray) shape (n_envs, *obs_shape)
+    :param obs: the observation, shape (1, *obs_shape) if it is a batch, else obs_shape
+    :param model: the model, for its number of environments
+    :param is_batch: whether the observation is a batch of one
+    :return: shape (n_envs, *obs_shape)
     """
     row = np.asarray(obs[0] if is_batch else obs)
     batch = np.zeros((getattr(model, 'n_envs', None) or 1,) + row.shape, dtype=row.dtype)

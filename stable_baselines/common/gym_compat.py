@@ -14,9 +14,21 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-__all__ = ['spaces', 'Env', 'GoalEnv', 'Wrapper', 'ObservationWrapper', 'RewardWrapper', 'ActionWrapper',
-           'make', 'convert_env', 'convert_space', 'same_space', 'without_generator',
-           'is_env']
+__all__ = [
+    'ActionWrapper',
+    'Env',
+    'GoalEnv',
+    'ObservationWrapper',
+    'RewardWrapper',
+    'Wrapper',
+    'convert_env',
+    'convert_space',
+    'is_env',
+    'make',
+    'same_space',
+    'spaces',
+    'without_generator',
+]
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
@@ -35,7 +47,7 @@ def _import_library() -> Any:
     """
     Import the primary environment library: gym on Python 3.7, gymnasium from 3.8 on, the other one where it is absent.
 
-    :return: (module) gym or gymnasium
+    :return: gym or gymnasium
     :raises ImportError: if neither is installed
     """
     importers = [('gymnasium', _import_gymnasium), ('gym', _import_gym)]
@@ -66,11 +78,11 @@ class _ClassicEnv:
 
     A subclass sets ``observation_space`` and ``action_space`` and implements ``reset`` and ``step``.
     """
-    metadata = {'render.modes': []}  # type: Dict[str, Any]
+    metadata: Dict[str, Any] = {'render.modes': []}
     reward_range = (-float('inf'), float('inf'))
-    spec = None  # type: Any
-    action_space = None  # type: Any
-    observation_space = None  # type: Any
+    spec: Any = None
+    action_space: Any = None
+    observation_space: Any = None
 
     def reset(self, **kwargs) -> Any:
         """
@@ -85,7 +97,7 @@ class _ClassicEnv:
         Take one step.
 
         :param action: an element of the action space
-        :return: (tuple) observation, reward, done, info
+        :return: observation, reward, done, info
         """
         raise NotImplementedError
 
@@ -93,7 +105,7 @@ class _ClassicEnv:
         """
         Show the environment.
 
-        :param mode: (str) one of ``metadata['render.modes']``; 'rgb_array' returns an image of shape (height, width, 3)
+        :param mode: one of ``metadata['render.modes']``; 'rgb_array' returns an image of shape (height, width, 3)
         """
         raise NotImplementedError
 
@@ -104,8 +116,8 @@ class _ClassicEnv:
         """
         Seed the environment's random generators; one that has none returns None.
 
-        :param seed: (int) the seed, None for an arbitrary one
-        :return: (list) the seeds in use
+        :param seed: the seed, None for an arbitrary one
+        :return: the seeds in use
         """
         return None
 
@@ -138,10 +150,10 @@ class _ClassicGoalEnv(_ClassicEnv):
         """
         Compute the reward of a step from what was achieved and what was desired, which another goal may replace.
 
-        :param achieved_goal: (np.ndarray) the goal that was achieved
-        :param desired_goal: (np.ndarray) the goal that was desired
-        :param info: (dict) the info of the step
-        :return: (float) the reward
+        :param achieved_goal: the goal that was achieved
+        :param desired_goal: the goal that was desired
+        :param info: the info of the step
+        :return: the reward
         """
         raise NotImplementedError
 
@@ -158,7 +170,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
     """
     Base class of wrappers: forwards everything, unknown public attributes included.
 
-    :param env: (environment of any supported library) what to wrap; converted to the classic API
+    :param env: what to wrap; converted to the classic API
     """
 
     def __init__(self, env: Any):
@@ -202,7 +214,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
         Take one step.
 
         :param action: an element of the action space
-        :return: (tuple) observation, reward, done, info
+        :return: observation, reward, done, info
         """
         return self.env.step(action)
 
@@ -210,7 +222,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
         """
         Show the environment.
 
-        :param mode: (str) 'human', or 'rgb_array' for an image of shape (height, width, 3)
+        :param mode: 'human', or 'rgb_array' for an image of shape (height, width, 3)
         """
         return self.env.render(mode, **kwargs)
 
@@ -222,8 +234,8 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
         """
         Seed the environment.
 
-        :param seed: (int) the seed, None for an arbitrary one
-        :return: (list) the seeds in use
+        :param seed: the seed, None for an arbitrary one
+        :return: the seeds in use
         """
         return self.env.seed(seed)
 
@@ -249,7 +261,7 @@ class ObservationWrapper(Wrapper, *_bases('ObservationWrapper')):
         Take one step.
 
         :param action: an element of the action space
-        :return: (tuple) changed observation, reward, done, info
+        :return: changed observation, reward, done, info
         """
         obs, reward, done, info = self.env.step(action)
         return self.observation(obs), reward, done, info
@@ -272,7 +284,7 @@ class RewardWrapper(Wrapper, *_bases('RewardWrapper')):
         Take one step.
 
         :param action: an element of the action space
-        :return: (tuple) observation, changed reward, done, info
+        :return: observation, changed reward, done, info
         """
         obs, reward, done, info = self.env.step(action)
         return obs, self.reward(reward), done, info
@@ -281,8 +293,8 @@ class RewardWrapper(Wrapper, *_bases('RewardWrapper')):
         """
         Change a reward.
 
-        :param reward: (float) what the wrapped environment returned
-        :return: (float) the changed reward
+        :param reward: what the wrapped environment returned
+        :return: the changed reward
         """
         raise NotImplementedError
 
@@ -295,7 +307,7 @@ class ActionWrapper(Wrapper, *_bases('ActionWrapper')):
         Take one step with the changed action.
 
         :param action: an element of the wrapper's action space
-        :return: (tuple) observation, reward, done, info
+        :return: observation, reward, done, info
         """
         return self.env.step(self.action(action))
 
@@ -312,7 +324,7 @@ class ActionWrapper(Wrapper, *_bases('ActionWrapper')):
 def _layers(env: Any) -> Iterator[Any]:
     """Walk from an environment down through its wrappers."""
     seen = set()
-    # an environment's own attribute `env` may be anything: a simulator, a name, itself
+    # an environment's own attribute ``env`` may be anything: a simulator, a name, itself
     while not seen or (id(env) not in seen and (is_env(env) or _is_env_like(env))):
         yield env
         seen.add(id(env))
@@ -335,7 +347,7 @@ class _ClassicAdapter(Env):
     What the environment speaks is recognised by what comes back, because users' classes of one library often keep
     the API of another. Attributes are read from, and written to, the environment itself.
 
-    :param env: (environment) what to convert
+    :param env: what to convert
     """
     _own = frozenset(['env', 'observation_space', 'action_space', 'reward_range', 'metadata', 'spec',
                       '_next_seed', '_seeds_at_reset', '_renders_with_mode'])
@@ -403,7 +415,7 @@ class _ClassicAdapter(Env):
         Take one step.
 
         :param action: an element of the action space
-        :return: (tuple) observation, reward, done, info; an episode that ran out of time has
+        :return: observation, reward, done, info; an episode that ran out of time has
             ``info['TimeLimit.truncated']``: False when its last step was also a true end
         """
         result = self.env.step(action)
@@ -420,8 +432,8 @@ class _ClassicAdapter(Env):
         """
         Seed the environment: at once if it has its own ``seed`` method, at its next reset if that takes a seed.
 
-        :param seed: (int) the seed, None for an arbitrary one
-        :return: (list) the seeds in use, None if the environment does not say
+        :param seed: the seed, None for an arbitrary one
+        :return: the seeds in use, None if the environment does not say
         """
         seeds = [seed] if self._seeds_at_reset else None
         if self._seeds_at_reset and seed is not None:
@@ -436,7 +448,7 @@ class _ClassicAdapter(Env):
         """
         Show the environment in any of its modes, whatever mode it was made with.
 
-        :param mode: (str) one of ``metadata['render.modes']``
+        :param mode: one of ``metadata['render.modes']``
         :raises ValueError: if the environment can not render in this mode
         """
         if self._renders_with_mode:
@@ -475,7 +487,7 @@ def is_env(obj: Any) -> bool:
     Tell whether an object is a single environment of any of the supported libraries.
 
     :param obj: anything
-    :return: (bool) False for vectorised environments, of any kind, and for everything else
+    :return: False for vectorised environments, of any kind, and for everything else
     """
     classes = (Env,) + tuple(library.Env for library in _loaded_libraries())
     # the libraries' own VectorEnv were subclasses of Env for a long time
@@ -498,8 +510,8 @@ def convert_env(env: Any) -> Any:
     """
     Convert an environment to the classic API.
 
-    :param env: (environment) of gym 0.17 to 0.26, of gymnasium, or an object with ``reset``, ``step`` and both spaces
-    :return: (Env) the same object if it is classic already, else an adapter around it
+    :param env: of gym 0.17 to 0.26, of gymnasium, or an object with ``reset``, ``step`` and both spaces
+    :return: the same object if it is classic already, else an adapter around it
     :raises TypeError: if it is not an environment
     :raises ValueError: if one of its spaces can not be used
     """
@@ -530,8 +542,8 @@ def convert_space(space: Any) -> Any:
     """
     Convert a space to the primary library's class.
 
-    :param space: (Space) of gym or gymnasium
-    :return: (Space) the same object if it is of the primary library already
+    :param space: of gym or gymnasium
+    :return: the same object if it is of the primary library already
     :raises ValueError: if it can not be used, with the reason
     """
     _refuse_shifted(space)
@@ -559,9 +571,9 @@ def same_space(space: Any, other: Any) -> bool:
     """
     Tell whether two spaces have the same elements.
 
-    :param space: (Space) of the primary library
-    :param other: (Space) of the primary library
-    :return: (bool) True if they are equal; for a Box the largest number of its type is as good as no bound, because
+    :param space: of the primary library
+    :param other: of the primary library
+    :return: True if they are equal; for a Box the largest number of its type is as good as no bound, because
         gym writes the one and gymnasium the other
     """
     if not (isinstance(space, spaces.Box) and isinstance(other, spaces.Box)):
@@ -576,8 +588,8 @@ def without_generator(space: Any) -> Any:
     """
     Copy a space without the state of its random generator, which is large and no part of what the space is.
 
-    :param space: (Space) of gym or gymnasium
-    :return: (Space) an equal space, which seeds itself anew when it samples
+    :param space: of gym or gymnasium
+    :return: an equal space, which seeds itself anew when it samples
     """
     space = copy.copy(space)
     if hasattr(space, '_np_random'):
@@ -638,10 +650,10 @@ def make(env_id: str, **kwargs) -> Any:
     """
     Make a registered environment.
 
-    :param env_id: (str) the environment's id; looked for in the primary library, then in the other one if a package
+    :param env_id: the environment's id; looked for in the primary library, then in the other one if a package
         (PyBullet's, for one) has imported it
     :param kwargs: passed on to the library's ``make``
-    :return: (Env) the environment in the classic API
+    :return: the environment in the classic API
     :raises ValueError: if no library knows the id, with those that come near
     :raises ImportError: if the simulator is missing, with what to install
     """
@@ -656,7 +668,7 @@ def make(env_id: str, **kwargs) -> Any:
         try:
             return convert_env(library.make(env_id, **options))
         except (library.error.DependencyNotInstalled, ImportError) as error:
-            raise ImportError("env_id={!r}: {} {}".format(env_id, error, _what_to_install(str(error)))) from error
+            raise ImportError(f"env_id={env_id!r}: {error} {_what_to_install(str(error))}") from error
         except library.error.Error as error:
             errors.append(error)
     raise ValueError("env_id={!r}: {}. {}".format(env_id, str(errors[0]).rstrip('.'), _hint(env_id))) from errors[0]

@@ -12,9 +12,9 @@ class IdentityEnv(Env):
     """
     Reward an action that equals the observation with 1, any other with 0.
 
-    :param dim: (int) the number of different observations and actions; None means 1
-    :param space: (Space) the space of both, instead of the Discrete one of size dim
-    :param ep_length: (int) the number of steps in an episode
+    :param dim: the number of different observations and actions; None means 1
+    :param space: the space of both, instead of the Discrete one of size dim
+    :param ep_length: the number of steps in an episode
     :raises ValueError: if both dim and space are given
     """
 
@@ -46,7 +46,7 @@ class IdentityEnv(Env):
         Take one step.
 
         :param action: an element of the space
-        :return: (tuple) the next observation, the reward (1 or 0), whether the episode is over, an empty dict
+        :return: the next observation, the reward (1 or 0), whether the episode is over, an empty dict
         """
         reward = self._get_reward(action)
         self._choose_next_state()
@@ -65,8 +65,8 @@ class IdentityEnv(Env):
         """
         Seed the observations.
 
-        :param seed: (int) the seed, None for an arbitrary one
-        :return: (list) the seed
+        :param seed: the seed, None for an arbitrary one
+        :return: the seed
         """
         self.action_space.seed(seed)
         return [seed]
@@ -75,7 +75,7 @@ class IdentityEnv(Env):
         """
         Show nothing.
 
-        :param mode: (str) ignored
+        :param mode: ignored
         """
 
 
@@ -83,10 +83,10 @@ class IdentityEnvBox(IdentityEnv):
     """
     The task with a number as observation and action.
 
-    :param low: (float) the smallest one
-    :param high: (float) the largest one
-    :param eps: (float) how far off an action may be
-    :param ep_length: (int) the number of steps in an episode
+    :param low: the smallest one
+    :param high: the largest one
+    :param eps: how far off an action may be
+    :param ep_length: the number of steps in an episode
     """
 
     def __init__(self, low: float = -1, high: float = 1, eps: float = 0.05, ep_length: int = 100):
@@ -97,8 +97,8 @@ class IdentityEnvBox(IdentityEnv):
         """
         Take one step.
 
-        :param action: (np.ndarray) shape (1,)
-        :return: (tuple) the next observation, the reward (1 or 0), whether the episode is over, an empty dict
+        :param action: shape (1,)
+        :return: the next observation, the reward (1 or 0), whether the episode is over, an empty dict
         """
         return super().step(action)
 
@@ -111,8 +111,8 @@ class IdentityEnvMultiDiscrete(IdentityEnv):
     """
     The task with two numbers as observation and action.
 
-    :param dim: (int) how many values each number has
-    :param ep_length: (int) the number of steps in an episode
+    :param dim: how many values each number has
+    :param ep_length: the number of steps in an episode
     """
 
     def __init__(self, dim: int = 1, ep_length: int = 100):
@@ -123,8 +123,8 @@ class IdentityEnvMultiBinary(IdentityEnv):
     """
     The task with bits as observation and action.
 
-    :param dim: (int) how many bits
-    :param ep_length: (int) the number of steps in an episode
+    :param dim: how many bits
+    :param ep_length: the number of steps in an episode
     """
 
     def __init__(self, dim: int = 1, ep_length: int = 100):

@@ -15,11 +15,11 @@ def observation_input(ob_space: spaces.Space, batch_size: Optional[int] = None, 
     Box observations become float32, Discrete and MultiDiscrete ones are encoded one-hot, MultiBinary ones become 0. or
     1.
 
-    :param ob_space: (spaces.Space) the observation space
-    :param batch_size: (int) number of observations; None leaves it open
-    :param name: (str) name of the placeholder
-    :param scale: (bool) whether to scale bounded Box observations to [0, 1], as networks for images want
-    :return: (tf.Tensor, tf.Tensor) placeholder (batch_size,) + space shape, and preprocessed observations, float32
+    :param ob_space: the observation space
+    :param batch_size: number of observations; None leaves it open
+    :param name: name of the placeholder
+    :param scale: whether to scale bounded Box observations to [0, 1], as networks for images want
+    :return: placeholder (batch_size,) + space shape, and preprocessed observations, float32
     :raises TypeError: if the space is not supported
     """
     if isinstance(ob_space, spaces.Discrete):
@@ -40,5 +40,4 @@ def observation_input(ob_space: spaces.Space, batch_size: Optional[int] = None, 
         one_hots = [tf.one_hot(column, int(n_categories)) for column, n_categories
                     in zip(tf.unstack(observation_ph, axis=1), ob_space.nvec)]
         return observation_ph, tf.concat(one_hots, axis=-1)
-    raise TypeError("observation space {} is not supported, use Box, Discrete, MultiDiscrete or MultiBinary".format(
-        ob_space))
+    raise TypeError(f"observation space {ob_space} is not supported, use Box, Discrete, MultiDiscrete or MultiBinary")

@@ -8,9 +8,9 @@ def policy_gradient_loss(neglogp: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor
 
     .. math:: -E[A \log \pi(a|s)]
 
-    :param neglogp: (tf.Tensor) negative log-likelihood of the actions, shape (n_batch,)
-    :param advantages: (tf.Tensor) their advantages, taken as constants, shape (n_batch,)
-    :return: (tf.Tensor) scalar
+    :param neglogp: negative log-likelihood of the actions, shape (n_batch,)
+    :param advantages: their advantages, taken as constants, shape (n_batch,)
+    :return: scalar
     """
     return tf.reduce_mean(tf.stop_gradient(advantages) * neglogp)
 
@@ -19,8 +19,8 @@ def value_function_loss(values: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
     """
     Compute the mean squared error of the values, without the factor of one half.
 
-    :param values: (tf.Tensor) values, shape (n_batch,)
-    :param returns: (tf.Tensor) what they should be, shape (n_batch,)
-    :return: (tf.Tensor) scalar
+    :param values: values, shape (n_batch,)
+    :param returns: what they should be, shape (n_batch,)
+    :return: scalar
     """
     return tf.reduce_mean(tf.square(values - returns))

@@ -9,8 +9,8 @@ def safe_mean(arr: Sequence[float]) -> float:
     """
     Return the mean of a sequence, NaN (without a warning) when it is empty.
 
-    :param arr: (Sequence[float]) the values
-    :return: (float) their mean
+    :param arr: the values
+    :return: their mean
     """
     return np.nan if len(arr) == 0 else np.mean(arr)
 
@@ -19,9 +19,9 @@ def discount(vector: np.ndarray, gamma: float) -> np.ndarray:
     r"""
     Compute the discounted sum of what follows: :math:`y_t = \sum_{k \ge 0} \gamma^k x_{t+k}`.
 
-    :param vector: (np.ndarray) values, time along the first axis
-    :param gamma: (float) discount factor, in [0, 1]
-    :return: (np.ndarray) discounted sums, same shape
+    :param vector: values, time along the first axis
+    :param gamma: discount factor, in [0, 1]
+    :return: discounted sums, same shape
     """
     vector = np.asarray(vector)
     if vector.ndim < 1:
@@ -33,10 +33,10 @@ def discount_with_boundaries(rewards: np.ndarray, episode_starts: np.ndarray, ga
     """
     Compute the discounted sum of the rewards that follow within the same episode.
 
-    :param rewards: (np.ndarray) rewards, shape (n_steps,)
-    :param episode_starts: (np.ndarray) True where a new episode begins, shape (n_steps,)
-    :param gamma: (float) discount factor, in [0, 1]
-    :return: (np.ndarray) discounted sums, shape (n_steps,)
+    :param rewards: rewards, shape (n_steps,)
+    :param episode_starts: True where a new episode begins, shape (n_steps,)
+    :param gamma: discount factor, in [0, 1]
+    :return: discounted sums, shape (n_steps,)
     """
     discounted = np.zeros_like(rewards)
     running = 0.
@@ -54,14 +54,13 @@ def explained_variance(y_pred: np.ndarray, y_true: np.ndarray) -> float:
 
     1 is a perfect prediction, 0 as good as predicting a constant, negative worse than that.
 
-    :param y_pred: (np.ndarray) predictions, shape (n,)
-    :param y_true: (np.ndarray) targets, shape (n,)
-    :return: (float) the explained fraction, NaN when the targets do not vary
+    :param y_pred: predictions, shape (n,)
+    :param y_true: targets, shape (n,)
+    :return: the explained fraction, NaN when the targets do not vary
     """
     y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
     if y_true.ndim != 1 or y_pred.ndim != 1:
-        raise ValueError("explained_variance needs two vectors, got shapes {} and {}".format(
-            y_pred.shape, y_true.shape))
+        raise ValueError(f"explained_variance needs two vectors, got shapes {y_pred.shape} and {y_true.shape}")
     var_y = np.var(y_true)
     return np.nan if var_y == 0 else 1 - np.var(y_true - y_pred) / var_y
 
@@ -70,14 +69,13 @@ def explained_variance_2d(y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     """
     Compute the explained variance of every column.
 
-    :param y_pred: (np.ndarray) predictions, shape (n, k)
-    :param y_true: (np.ndarray) targets, shape (n, k)
-    :return: (np.ndarray) explained fractions, shape (k,); 0 where the targets hardly vary
+    :param y_pred: predictions, shape (n, k)
+    :param y_true: targets, shape (n, k)
+    :return: explained fractions, shape (k,); 0 where the targets hardly vary
     """
     y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
     if y_true.ndim != 2 or y_pred.ndim != 2:
-        raise ValueError("explained_variance_2d needs two matrices, got shapes {} and {}".format(
-            y_pred.shape, y_true.shape))
+        raise ValueError(f"explained_variance_2d needs two matrices, got shapes {y_pred.shape} and {y_true.shape}")
     var_y = np.var(y_true, axis=0)
     explained = 1 - np.var(y_true - y_pred, axis=0) / (var_y + 1e-8)
     explained[var_y < 1e-10] = 0
@@ -88,24 +86,23 @@ def flatten_arrays(arrs: Sequence[np.ndarray]) -> np.ndarray:
     """
     Concatenate arrays of any shapes into one vector.
 
-    :param arrs: ([np.ndarray]) the arrays
-    :return: (np.ndarray) vector of all their elements
+    :param arrs: the arrays
+    :return: vector of all their elements
     """
     return np.concatenate([np.ravel(arr) for arr in arrs])
 
 
 def unflatten_vector(vec: np.ndarray, shapes: Sequence[Tuple[int, ...]]) -> List[np.ndarray]:
     """
-    Split a vector into arrays of the given shapes, the inverse of `flatten_arrays`.
+    Split a vector into arrays of the given shapes, the inverse of ``flatten_arrays``.
 
-    :param vec: (np.ndarray) the vector
-    :param shapes: ([tuple]) the shapes
-    :return: ([np.ndarray]) the arrays
+    :param vec: the vector
+    :param shapes: the shapes
+    :return: the arrays
     """
     sizes = [int(np.prod(shape)) for shape in shapes]
     if len(vec) != sum(sizes):
-        raise ValueError("a vector of {} elements does not fit the shapes {}, which have {}".format(
-            len(vec), list(shapes), sum(sizes)))
+        raise ValueError(f"a vector of {len(vec)} elements does not fit the shapes {list(shapes)}, which have {sum(sizes)}")
     pieces = np.split(vec, np.cumsum(sizes)[:-1])
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes)]
 
@@ -114,9 +111,9 @@ def scale_action(action_space, action: np.ndarray) -> np.ndarray:
     """
     Rescale an action from the bounds of its space to [-1, 1].
 
-    :param action_space: (spaces.Box) the action space
-    :param action: (np.ndarray) action within [low, high]
-    :return: (np.ndarray) action within [-1, 1]
+    :param action_space: the action space
+    :param action: action within [low, high]
+    :return: action within [-1, 1]
     """
     low, high = action_space.low, action_space.high
     return 2.0 * ((action - low) / (high - low)) - 1.0
@@ -126,9 +123,9 @@ def unscale_action(action_space, scaled_action: np.ndarray) -> np.ndarray:
     """
     Rescale an action from [-1, 1] to the bounds of its space.
 
-    :param action_space: (spaces.Box) the action space
-    :param scaled_action: (np.ndarray) action within [-1, 1]
-    :return: (np.ndarray) action within [low, high]
+    :param action_space: the action space
+    :param scaled_action: action within [-1, 1]
+    :return: action within [low, high]
     """
     low, high = action_space.low, action_space.high
     return low + (0.5 * (scaled_action + 1.0) * (high - low))

@@ -15,8 +15,8 @@ def zipsame(*seqs: Sequence[Any]) -> Iterator[Tuple[Any, ...]]:
     """
     Zip sequences that must have the same length.
 
-    :param seqs: (Sequence) the sequences
-    :return: (zip) tuples of their elements
+    :param seqs: the sequences
+    :return: tuples of their elements
     :raises ValueError: if the lengths differ
     """
     lengths = [len(seq) for seq in seqs]
@@ -29,8 +29,8 @@ def flatten_lists(listoflists: Iterable[Iterable[Any]]) -> List[Any]:
     """
     Join lists into one.
 
-    :param listoflists: ([list]) the lists
-    :return: (list) their elements in order
+    :param listoflists: the lists
+    :return: their elements in order
     """
     return [element for elements in listoflists for element in elements]
 
@@ -39,7 +39,7 @@ def set_global_seeds(seed: Optional[int]) -> None:
     """
     Seed the global generators of ``random``, NumPy and, if it is loaded, TensorFlow's current default graph.
 
-    :param seed: (int) between 0 and 2**32 - 1; None seeds from the system's entropy
+    :param seed: between 0 and 2**32 - 1; None seeds from the system's entropy
     :raises TypeError: if it is not an integer
     :raises ValueError: if it is out of range
     """
@@ -61,10 +61,10 @@ def boolean_flag(parser: ArgumentParser, name: str, default: bool = False, help_
     """
     Add a switch ``--name`` and its opposite ``--no-name`` to a parser.
 
-    :param parser: (ArgumentParser) the parser
-    :param name: (str) name of the switch; the attribute has underscores in place of dashes
-    :param default: (bool) value when neither is given
-    :param help_msg: (str) help for ``--name``
+    :param parser: the parser
+    :param name: name of the switch; the attribute has underscores in place of dashes
+    :param default: value when neither is given
+    :param help_msg: help for ``--name``
     """
     dest = name.replace('-', '_')
     parser.add_argument('--' + name, action='store_true', default=default, dest=dest, help=help_msg)

@@ -29,8 +29,8 @@ class OneProcess:
         """
         Reduce an array over all processes; over one, every reduction is a copy.
 
-        :param sendbuf: (np.ndarray) this process's values
-        :param recvbuf: (np.ndarray) where the result goes, same shape
+        :param sendbuf: this process's values
+        :param recvbuf: where the result goes, same shape
         :param op: the reduction, without effect here
         """
         recvbuf[...] = sendbuf
@@ -39,16 +39,16 @@ class OneProcess:
         """
         Send the root's array to all processes: nothing to do.
 
-        :param buf: (np.ndarray) the values, replaced by those of the root
-        :param root: (int) the rank that sends
+        :param buf: the values, replaced by those of the root
+        :param root: the rank that sends
         """
 
     def allgather(self, sendobj: Any) -> List[Any]:
         """
         Collect one object of each process.
 
-        :param sendobj: (object) this process's object
-        :return: ([object]) the objects in the order of the ranks
+        :param sendobj: this process's object
+        :return: the objects in the order of the ranks
         """
         return [sendobj]
 
@@ -57,7 +57,7 @@ def launched_rank() -> Optional[int]:
     """
     Read this process's rank from what the MPI launcher put into the environment.
 
-    :return: (int or None) None if no launcher started this process
+    :return: None if no launcher started this process
     """
     for name in RANK_VARIABLES:
         value = os.environ.get(name, '')
@@ -72,7 +72,7 @@ def mpi_rank_or_zero() -> int:
 
     The launcher's environment variables tell it, so that asking needs no MPI.
 
-    :return: (int) the rank
+    :return: the rank
     """
     rank = launched_rank()
     if rank is not None:

@@ -20,19 +20,19 @@ Losses = NamedTuple('Losses', [(name, tf.Tensor) for name in ('policy_loss', 'va
 
 class NStepRLModel(ActorCriticRLModel):
     """
-    The base of A2C and ACKTR; parameters as for `ActorCriticRLModel`.
+    The base of A2C and ACKTR; parameters as for ``ActorCriticRLModel``.
 
-    A subclass's constructor sets `gamma`, `n_steps`, `ent_coef`, `vf_coef`, `learning_rate`, `lr_schedule`,
-    `tensorboard_log` and `full_tensorboard_log`; its `_build_train_op` minimises `loss`.
+    A subclass's constructor sets ``gamma``, ``n_steps``, ``ent_coef``, ``vf_coef``, ``learning_rate``, ``lr_schedule``,
+    ``tensorboard_log`` and ``full_tensorboard_log``; its ``_build_train_op`` minimises ``loss``.
     """
 
     _logged_losses = ()  # which losses are reported, in their order
-    _more_locals = {}  # what callbacks see besides the variables of `learn`
+    _more_locals = {}  # what callbacks see besides the variables of ``learn``
 
     def setup_model(self) -> None:
         check_counts(n_steps=self.n_steps)
         Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
-        super(NStepRLModel, self).setup_model()
+        super().setup_model()
 
     def _build_graph(self) -> None:
         self._build_policies()

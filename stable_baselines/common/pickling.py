@@ -3,7 +3,7 @@ Pickles that other versions can read, and reading those of others.
 
 Saved models outlive the versions of Python, NumPy, gym, TensorFlow and cloudpickle they were saved with. What can be
 rebuilt is rebuilt: spaces become those of the environment library at hand, constant schedules become constants. A
-function whose byte code this Python does not understand becomes a `LostFunction`, which complains when it is called,
+function whose byte code this Python does not understand becomes a ``LostFunction``, which complains when it is called,
 not when it is loaded: a model can predict without its learning rate schedule.
 """
 import importlib
@@ -25,11 +25,11 @@ from stable_baselines.common.schedules import constfn
 _PROTOCOL = 4  # the highest that Python 3.7 reads
 
 
-class LostFunction(object):
+class LostFunction:
     """
     Stands for a pickled function that cannot be rebuilt.
 
-    :param name: (str) name of the function
+    :param name: name of the function
     """
 
     def __init__(self, name: str):
@@ -39,11 +39,11 @@ class LostFunction(object):
     def __call__(self, *args, **kwargs) -> Any:
         if self.constant is not None:
             return self.constant(*args, **kwargs)
-        raise ValueError("the stored function {!r} was pickled by another version of Python and cannot be called: "
-                         "pass a new one as a keyword argument or in custom_objects to load()".format(self.name))
+        raise ValueError(f"the stored function {self.name!r} was pickled by another version of Python and cannot be called: "
+                         "pass a new one as a keyword argument or in custom_objects to load()")
 
 
-class _Lost(object):
+class _Lost:
     """Stands for what cannot be had, like a class whose module is gone; takes any arguments and any state."""
 
     def __init__(self, *args, **kwargs):
@@ -57,8 +57,8 @@ def is_lost(value: Any) -> bool:
     """
     Tell whether an object, or a class, only stands for what could not be unpickled.
 
-    :param value: (Any) what a lenient `loads` gave
-    :return: (bool) whether it is of no use; functions are not: they complain when they are called
+    :param value: what a lenient ``loads`` gave
+    :return: whether it is of no use; functions are not: they complain when they are called
     """
     return isinstance(value, _Lost) or (isinstance(value, type) and issubclass(value, _Lost))
 
@@ -71,8 +71,8 @@ def dumps(value: Any) -> bytes:
     """
     Pickle an object, functions included, in a form that Python 3.7 to 3.13 read.
 
-    :param value: (Any) the object
-    :return: (bytes) the pickle
+    :param value: the object
+    :return: the pickle
     """
     buffer = io.BytesIO()
     _Pickler(buffer, protocol=_PROTOCOL).dump(value)
@@ -91,8 +91,8 @@ class _Pickler(cloudpickle.CloudPickler):
         """
         Choose how to store an object.
 
-        :param obj: (Any) the object
-        :return: (tuple or NotImplemented) how to rebuild it
+        :param obj: the object
+        :return: how to rebuild it
         """
         if isinstance(obj, types.CodeType):
             return _code_of_version, (importlib.util.MAGIC_NUMBER,) + self.dispatch_table[types.CodeType](obj)[1]
@@ -101,7 +101,7 @@ class _Pickler(cloudpickle.CloudPickler):
             public_name = None if by_reference else _public_name(obj)
             if public_name is not None:
                 return operator.attrgetter(public_name), (_TensorFlow(),)
-        return super(_Pickler, self).reducer_override(obj)
+        return super().reducer_override(obj)
 
 
 def _public_name(func: Callable) -> Optional[str]:
@@ -116,8 +116,8 @@ def _public_name(func: Callable) -> Optional[str]:
     return None
 
 
-class _TensorFlow(object):
-    """Pickles as the module `tensorflow.compat.v1`."""
+class _TensorFlow:
+    """Pickles as the module ``tensorflow.compat.v1``."""
 
     def __reduce__(self):
         return importlib.import_module, ('tensorflow.compat.v1',)
@@ -131,9 +131,9 @@ def loads(content: bytes, lenient: bool = False) -> Any:
     """
     Unpickle bytes of any origin.
 
-    :param content: (bytes) the pickle
-    :param lenient: (bool) whether what cannot be imported becomes a placeholder, see `is_lost`, rather than an error
-    :return: (Any) the object
+    :param content: the pickle
+    :param lenient: whether what cannot be imported becomes a placeholder, see ``is_lost``, rather than an error
+    :return: the object
     """
     return Unpickler(io.BytesIO(content), lenient).load()
 
@@ -142,32 +142,32 @@ class Unpickler(pickle.Unpickler):
     """
     An unpickler that knows where other versions keep, or kept, what is needed.
 
-    :param file: (file-like) the pickle
-    :param lenient: (bool) whether what cannot be imported becomes a placeholder
+    :param file: the pickle
+    :param lenient: whether what cannot be imported becomes a placeholder
     """
 
     def __init__(self, file: Any, lenient: bool = False):
-        super(Unpickler, self).__init__(file)
+        super().__init__(file)
         self._lenient = lenient
 
     def find_class(self, module: str, name: str) -> Any:
         """
         Find what a pickle names.
 
-        :param module: (str) the module's name in the pickle
-        :param name: (str) the name in the module
-        :return: (type or callable) it, or what takes its place here
+        :param module: the module's name in the pickle
+        :param name: the name in the module
+        :return: it, or what takes its place here
         """
         if re.match(r'(gym|gymnasium)\.spaces\b', module):
             return _space_class(name)
         if module.startswith('numpy.random.'):
-            return _or_lost(super(Unpickler, self).find_class, module, name)
+            return _or_lost(super().find_class, module, name)
         if module.startswith('cloudpickle.') and name in _REBUILD:
             return _REBUILD[name]
         if module.startswith('numpy._core') and np.lib.NumpyVersion(np.__version__) < '1.26.0':
             module = module.replace('numpy._core', 'numpy.core')  # the name that NumPy 2 gave it
         try:
-            found = super(Unpickler, self).find_class(module, name)
+            found = super().find_class(module, name)
             return _TensorFlowModule if name == 'TFModuleWrapper' and not hasattr(found, '__setstate__') else found
         except (ImportError, AttributeError):
             if not self._lenient:
@@ -175,8 +175,8 @@ class Unpickler(pickle.Unpickler):
             return type(name, (_Lost,), {'__module__': module})
 
 
-class _TensorFlowModule(object):
-    """TensorFlow 1.15's `tf`, or a part of it, as functions that were stored by value hold it."""
+class _TensorFlowModule:
+    """TensorFlow 1.15's ``tf``, or a part of it, as functions that were stored by value hold it."""
 
     def __setstate__(self, state: Any) -> None:
         name = state['__name__'] if isinstance(state, dict) else state
@@ -217,7 +217,7 @@ def _space_class(name: str) -> type:
 
 
 def _or_lost(find_class: Callable, module: str, name: str) -> Any:
-    """Return a constructor of random generators that gives a `_Lost` where this NumPy cannot read another's."""
+    """Return a constructor of random generators that gives a ``_Lost`` where this NumPy cannot read another's."""
     try:
         constructor = find_class(module, name)
     except (ImportError, AttributeError):

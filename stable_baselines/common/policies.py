@@ -31,16 +31,16 @@ def nature_cnn(scaled_images: tf.Tensor, **kwargs) -> tf.Tensor:
     """
     Build the convolutional network of the Nature DQN paper, https://www.nature.com/articles/nature14236
 
-    :param scaled_images: (tf.Tensor) images with values in [0, 1], shape (n_batch, height, width, channels), at least
+    :param scaled_images: images with values in [0, 1], shape (n_batch, height, width, channels), at least
         36 x 36
-    :param kwargs: (dict) extra arguments of the convolutions, see `tf_layers.conv`
-    :return: (tf.Tensor) features, shape (n_batch, 512)
+    :param kwargs: extra arguments of the convolutions, see ``tf_layers.conv``
+    :return: features, shape (n_batch, 512)
     :raises ValueError: if the input are not images of that size
     """
     shape = scaled_images.shape.as_list()
     if len(shape) != 4 or shape[1] < 36 or shape[2] < 36:
-        raise ValueError("nature_cnn takes images of shape (height, width, channels), at least 36 x 36, got {}; "
-                         "use an Mlp policy for other observations".format(tuple(shape[1:])))
+        raise ValueError(f"nature_cnn takes images of shape (height, width, channels), at least 36 x 36, got {tuple(shape[1:])}; "
+                         "use an Mlp policy for other observations")
     activ, scale = tf.nn.relu, np.sqrt(2)
     layer_1 = activ(conv(scaled_images, 'c1', n_filters=32, filter_size=8, stride=4, init_scale=scale, **kwargs))
     layer_2 = activ(conv(layer_1, 'c2', n_filters=64, filter_size=4, stride=2, init_scale=scale, **kwargs))
@@ -53,14 +53,14 @@ def mlp_extractor(flat_observations: tf.Tensor, net_arch: NetArch,
     """
     Build fully connected layers, first shared by policy and value function, then one branch for each.
 
-    `[128, 128]` are two shared layers; `[128, dict(vf=[256], pi=[16])]` a shared one and then one for each;
-    `[dict(vf=[64, 64], pi=[64, 64])]` two separate networks.
+    ``[128, 128]`` are two shared layers; ``[128, dict(vf=[256], pi=[16])]`` a shared one and then one for each;
+    ``[dict(vf=[64, 64], pi=[64, 64])]`` two separate networks.
 
-    :param flat_observations: (tf.Tensor) shape (n_batch, n_features)
-    :param net_arch: ([int or dict]) sizes of the shared layers, at last optionally a dict with the sizes of the
-        separate ones: `pi` for the policy and `vf` for the value function, both optional
-    :param act_fun: (callable) activation function
-    :return: (tf.Tensor, tf.Tensor) features for the policy and for the value function
+    :param flat_observations: shape (n_batch, n_features)
+    :param net_arch: sizes of the shared layers, at last optionally a dict with the sizes of the
+        separate ones: ``pi`` for the policy and ``vf`` for the value function, both optional
+    :param act_fun: activation function
+    :return: features for the policy and for the value function
     :raises ValueError: if the net_arch makes no sense
     """
     shared, pi_layers, vf_layers = _split_net_arch(net_arch)
@@ -88,7 +88,7 @@ def _split_net_arch(net_arch: NetArch, recurrent: bool = False) -> Tuple[List, L
     sizes = [layer for layer in shared if not (recurrent and layer == 'lstm')]
     for size in itertools.chain(sizes, *branches.values()):
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size <= 0:
-            refuse("{!r} is no layer size".format(size))
+            refuse(f"{size!r} is no layer size")
     if recurrent and len(shared) - len(sizes) != 1:
         refuse("'lstm' must occur once among the shared layers")
     return list(shared), list(branches.get('pi', [])), list(branches.get('vf', []))
@@ -97,7 +97,7 @@ def _split_net_arch(net_arch: NetArch, recurrent: bool = False) -> Tuple[List, L
 def _shared_layers(latent: tf.Tensor, sizes: Sequence[int], act_fun: Callable, first_index: int = 0) -> tf.Tensor:
     """Build shared layers, named by their place in the net_arch."""
     for index, size in enumerate(sizes, first_index):
-        latent = act_fun(linear(latent, "shared_fc{}".format(index), int(size), init_scale=np.sqrt(2)))
+        latent = act_fun(linear(latent, f"shared_fc{index}", int(size), init_scale=np.sqrt(2)))
     return latent
 
 
@@ -107,10 +107,10 @@ def _branches(latent: tf.Tensor, pi_layers: Sequence[int], vf_layers: Sequence[i
     latent_policy = latent_value = latent
     for index, (pi_size, vf_size) in enumerate(itertools.zip_longest(pi_layers, vf_layers)):
         if pi_size is not None:
-            latent_policy = act_fun(linear(latent_policy, "pi_fc{}".format(index), int(pi_size),
+            latent_policy = act_fun(linear(latent_policy, f"pi_fc{index}", int(pi_size),
                                            init_scale=np.sqrt(2)))
         if vf_size is not None:
-            latent_value = act_fun(linear(latent_value, "vf_fc{}".format(index), int(vf_size),
+            latent_value = act_fun(linear(latent_value, f"vf_fc{index}", int(vf_size),
                                           init_scale=np.sqrt(2)))
     return latent_policy, latent_value
 
@@ -123,16 +123,16 @@ class BasePolicy(ABC):
     """
     A network from observations to actions.
 
-    :param sess: (tf.Session) the session it runs in
-    :param ob_space: (spaces.Space) the observation space
-    :param ac_space: (spaces.Space) the action space
-    :param n_env: (int) number of environments
-    :param n_steps: (int) number of steps per environment in one batch
-    :param n_batch: (int) number of observations in one batch (n_env * n_steps); None leaves it open
-    :param reuse: (bool) whether to share the variables of a policy that exists already
-    :param scale: (bool) whether to scale bounded observations to [0, 1]
-    :param obs_phs: (tf.Tensor, tf.Tensor) placeholder and preprocessed observations to use instead of new ones
-    :param add_action_ph: (bool) whether to create a placeholder for actions
+    :param sess: the session it runs in
+    :param ob_space: the observation space
+    :param ac_space: the action space
+    :param n_env: number of environments
+    :param n_steps: number of steps per environment in one batch
+    :param n_batch: number of observations in one batch (n_env * n_steps); None leaves it open
+    :param reuse: whether to share the variables of a policy that exists already
+    :param scale: whether to scale bounded observations to [0, 1]
+    :param obs_phs: placeholder and preprocessed observations to use instead of new ones
+    :param add_action_ph: whether to create a placeholder for actions
     """
 
     recurrent = False
@@ -174,7 +174,7 @@ class BasePolicy(ABC):
 
     @property
     def processed_obs(self) -> tf.Tensor:
-        """tf.Tensor: preprocessed observations (see `observation_input`), float32, first dimension n_batch."""
+        """tf.Tensor: preprocessed observations (see ``observation_input``), float32, first dimension n_batch."""
         return self._processed_obs
 
     @property
@@ -187,10 +187,10 @@ class BasePolicy(ABC):
         """
         Choose actions.
 
-        :param obs: (np.ndarray) observations, shape (n_batch,) + observation shape
-        :param state: (np.ndarray) states of a recurrent policy before these observations
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_batch,)
-        :return: (np.ndarray, np.ndarray, np.ndarray, np.ndarray) actions, values, states, neglogp
+        :param obs: observations, shape (n_batch,) + observation shape
+        :param state: states of a recurrent policy before these observations
+        :param mask: True where an observation begins an episode, shape (n_batch,)
+        :return: actions, values, states, neglogp
         """
         raise NotImplementedError
 
@@ -199,24 +199,24 @@ class BasePolicy(ABC):
         """
         Compute the parameters of the distribution of actions.
 
-        :param obs: (np.ndarray) observations, shape (n_batch,) + observation shape
-        :param state: (np.ndarray) states of a recurrent policy before these observations
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_batch,)
-        :return: (np.ndarray or [np.ndarray]) probabilities, or mean and standard deviation
+        :param obs: observations, shape (n_batch,) + observation shape
+        :param state: states of a recurrent policy before these observations
+        :param mask: True where an observation begins an episode, shape (n_batch,)
+        :return: probabilities, or mean and standard deviation
         """
         raise NotImplementedError
 
 
 class ActorCriticPolicy(BasePolicy):
     """
-    A policy together with a value function; parameters as for `BasePolicy`.
+    A policy together with a value function; parameters as for ``BasePolicy``.
 
-    A subclass sets `_proba_distribution`, `_policy`, `q_value` and `_value_fn`, then calls `_setup_init()`.
+    A subclass sets ``_proba_distribution``, ``_policy``, ``q_value`` and ``_value_fn``, then calls ``_setup_init()``.
     """
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
                  n_batch: Optional[int], reuse: bool = False, scale: bool = False):
-        super(ActorCriticPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse,
                                                 scale=scale)
         self._pdtype = make_proba_dist_type(ac_space)
         self._policy = None
@@ -236,7 +236,7 @@ class ActorCriticPolicy(BasePolicy):
             self._value_flat = self.value_fn[:, 0]
 
     def _build_heads(self, pi_latent: tf.Tensor, vf_latent: tf.Tensor, init_scale: float) -> None:
-        """Build the last layers, `vf`, `pi` and `q`."""
+        """Build the last layers, ``vf``, ``pi`` and ``q``."""
         self._value_fn = linear(vf_latent, 'vf', 1)
         self._proba_distribution, self._policy, self.q_value = \
             self.pdtype.proba_distribution_from_latent(pi_latent, vf_latent, init_scale=init_scale)
@@ -250,7 +250,7 @@ class ActorCriticPolicy(BasePolicy):
         return self._functions[key](*feeds)
 
     def _inputs(self) -> List[tf.Tensor]:
-        """Return the placeholders that every output depends on, in the order of `_call`."""
+        """Return the placeholders that every output depends on, in the order of ``_call``."""
         return [self.obs_ph]
 
     @property
@@ -304,11 +304,11 @@ class ActorCriticPolicy(BasePolicy):
         """
         Choose actions.
 
-        :param obs: (np.ndarray) observations, shape (n_batch,) + observation shape
-        :param state: (np.ndarray) states of a recurrent policy before these observations
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_batch,)
-        :param deterministic: (bool) whether to take the most likely actions rather than to sample
-        :return: (np.ndarray, np.ndarray, np.ndarray, np.ndarray) actions, values, states, neglogp
+        :param obs: observations, shape (n_batch,) + observation shape
+        :param state: states of a recurrent policy before these observations
+        :param mask: True where an observation begins an episode, shape (n_batch,)
+        :param deterministic: whether to take the most likely actions rather than to sample
+        :return: actions, values, states, neglogp
         """
         raise NotImplementedError
 
@@ -317,10 +317,10 @@ class ActorCriticPolicy(BasePolicy):
         """
         Estimate the values of observations.
 
-        :param obs: (np.ndarray) observations, shape (n_batch,) + observation shape
-        :param state: (np.ndarray) states of a recurrent policy before these observations
-        :param mask: (np.ndarray) True where an observation begins an episode, shape (n_batch,)
-        :return: (np.ndarray) values, shape (n_batch,)
+        :param obs: observations, shape (n_batch,) + observation shape
+        :param state: states of a recurrent policy before these observations
+        :param mask: True where an observation begins an episode, shape (n_batch,)
+        :return: values, shape (n_batch,)
         """
         raise NotImplementedError
 
@@ -340,16 +340,16 @@ def _distribution_parameters(distribution: ProbabilityDistribution) -> Any:
 
 class RecurrentActorCriticPolicy(ActorCriticPolicy):
     """
-    An actor-critic policy with a memory; parameters as for `BasePolicy`.
+    An actor-critic policy with a memory; parameters as for ``BasePolicy``.
 
-    :param state_shape: (tuple of int) shape of the state of one environment
+    :param state_shape: shape of the state of one environment
     """
 
     recurrent = True
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
                  n_batch: Optional[int], state_shape: Tuple[int, ...], reuse: bool = False, scale: bool = False):
-        super(RecurrentActorCriticPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch,
                                                          reuse=reuse, scale=scale)
         # any number of environments, whatever n_env is: a policy can be tested with another number of them
         with tf.variable_scope("input", reuse=False):
@@ -377,9 +377,9 @@ class RecurrentActorCriticPolicy(ActorCriticPolicy):
     @abstractmethod
     def value(self, obs: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None):
         """
-        Estimate the values of observations, see `ActorCriticPolicy.value`; state and mask are needed.
+        Estimate the values of observations, see ``ActorCriticPolicy.value``; state and mask are needed.
 
-        :return: (np.ndarray) values, shape (n_batch,)
+        :return: values, shape (n_batch,)
         """
         raise NotImplementedError
 
@@ -391,23 +391,23 @@ class RecurrentActorCriticPolicy(ActorCriticPolicy):
 def _check_feature_extraction(feature_extraction: str, kwargs: Dict[str, Any]) -> None:
     """Refuse unknown kinds of features, and arguments that nothing would read."""
     if feature_extraction not in ('cnn', 'mlp'):
-        raise ValueError("feature_extraction must be 'cnn' or 'mlp', got {!r}".format(feature_extraction))
+        raise ValueError(f"feature_extraction must be 'cnn' or 'mlp', got {feature_extraction!r}")
     if feature_extraction == 'mlp' and kwargs:
-        raise ValueError("unknown keywords for policy: {}".format(kwargs))
+        raise ValueError(f"unknown keywords for policy: {kwargs}")
 
 
 class LstmPolicy(RecurrentActorCriticPolicy):
     """
-    An actor-critic policy with a Long Short Term Memory; parameters as for `BasePolicy` and
+    An actor-critic policy with a Long Short Term Memory; parameters as for ``BasePolicy`` and
 
-    :param n_lstm: (int) number of LSTM cells
-    :param layers: ([int]) deprecated: sizes of the layers before the LSTM, use net_arch; None means [64, 64]
-    :param net_arch: ([int, 'lstm' or dict]) architecture with one 'lstm' among the shared layers, see `mlp_extractor`
-    :param act_fun: (callable) activation function of the fully connected layers
-    :param cnn_extractor: (callable) function from images to features
-    :param layer_norm: (bool) whether to use layer normalisation in the LSTM
-    :param feature_extraction: (str) 'cnn' for images, 'mlp' for other observations
-    :param kwargs: (dict) extra arguments of the cnn_extractor
+    :param n_lstm: number of LSTM cells
+    :param layers: deprecated: sizes of the layers before the LSTM, use net_arch; None means [64, 64]
+    :param net_arch: architecture with one 'lstm' among the shared layers, see ``mlp_extractor``
+    :param act_fun: activation function of the fully connected layers
+    :param cnn_extractor: function from images to features
+    :param layer_norm: whether to use layer normalisation in the LSTM
+    :param feature_extraction: 'cnn' for images, 'mlp' for other observations
+    :param kwargs: extra arguments of the cnn_extractor
     """
 
     recurrent = True
@@ -419,7 +419,7 @@ class LstmPolicy(RecurrentActorCriticPolicy):
                  feature_extraction: str = "cnn", **kwargs):
         _check_feature_extraction(feature_extraction, kwargs)
         is_cnn = feature_extraction == "cnn"
-        super(LstmPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch,
                                          state_shape=(2 * n_lstm,), reuse=reuse, scale=is_cnn)
         self._n_lstm, self._layer_norm = n_lstm, layer_norm
         with tf.variable_scope("model", reuse=reuse):
@@ -459,15 +459,15 @@ class LstmPolicy(RecurrentActorCriticPolicy):
 
 class FeedForwardPolicy(ActorCriticPolicy):
     """
-    An actor-critic policy without memory; parameters as for `BasePolicy` and
+    An actor-critic policy without memory; parameters as for ``BasePolicy`` and
 
-    :param layers: ([int]) deprecated: sizes of the layers of both networks, use net_arch; None means [64, 64]
-    :param net_arch: ([int or dict]) architecture for feature_extraction='mlp', see `mlp_extractor`; None means two
+    :param layers: deprecated: sizes of the layers of both networks, use net_arch; None means [64, 64]
+    :param net_arch: architecture for feature_extraction='mlp', see ``mlp_extractor``; None means two
         separate networks of two layers of 64
-    :param act_fun: (callable) activation function
-    :param cnn_extractor: (callable) function from images to features
-    :param feature_extraction: (str) 'cnn' for images, 'mlp' for other observations
-    :param kwargs: (dict) extra arguments of the cnn_extractor
+    :param act_fun: activation function
+    :param cnn_extractor: function from images to features
+    :param feature_extraction: 'cnn' for images, 'mlp' for other observations
+    :param kwargs: extra arguments of the cnn_extractor
     """
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
@@ -476,7 +476,7 @@ class FeedForwardPolicy(ActorCriticPolicy):
                  cnn_extractor: Callable = nature_cnn, feature_extraction: str = "cnn", **kwargs):
         _check_feature_extraction(feature_extraction, kwargs)
         is_cnn = feature_extraction == "cnn"
-        super(FeedForwardPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse,
                                                 scale=is_cnn)
         if net_arch is None:
             sizes = [64, 64] if layers is None else layers
@@ -507,62 +507,62 @@ class FeedForwardPolicy(ActorCriticPolicy):
 # ================================================================
 
 class _NamedFeedForwardPolicy(FeedForwardPolicy):
-    """A `FeedForwardPolicy` whose kind of features is a class attribute."""
+    """A ``FeedForwardPolicy`` whose kind of features is a class attribute."""
 
-    feature_extraction = None  # type: str
+    feature_extraction: str = None
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
                  n_batch: Optional[int], reuse: bool = False, **_kwargs):
-        super(_NamedFeedForwardPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse,
                                                       feature_extraction=self.feature_extraction, **_kwargs)
 
 
 class _NamedLstmPolicy(LstmPolicy):
-    """An `LstmPolicy` whose kind of features and of LSTM are class attributes."""
+    """An ``LstmPolicy`` whose kind of features and of LSTM are class attributes."""
 
-    feature_extraction = None  # type: str
+    feature_extraction: str = None
     layer_norm = False
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
                  n_batch: Optional[int], n_lstm: int = 256, reuse: bool = False, **_kwargs):
-        super(_NamedLstmPolicy, self).__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, n_lstm, reuse,
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, n_lstm, reuse,
                                                layer_norm=self.layer_norm,
                                                feature_extraction=self.feature_extraction, **_kwargs)
 
 
 class CnnPolicy(_NamedFeedForwardPolicy):
-    """A policy for images: the convolutional network of the Nature DQN paper; parameters as for `FeedForwardPolicy`."""
+    """A policy for images: the convolutional network of the Nature DQN paper; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction = "cnn"
 
 
 class CnnLstmPolicy(_NamedLstmPolicy):
-    """A policy for images with an LSTM; parameters as for `LstmPolicy`."""
+    """A policy for images with an LSTM; parameters as for ``LstmPolicy``."""
 
     feature_extraction = "cnn"
 
 
 class CnnLnLstmPolicy(_NamedLstmPolicy):
-    """A policy for images with a layer-normalised LSTM; parameters as for `LstmPolicy`."""
+    """A policy for images with a layer-normalised LSTM; parameters as for ``LstmPolicy``."""
 
     feature_extraction = "cnn"
     layer_norm = True
 
 
 class MlpPolicy(_NamedFeedForwardPolicy):
-    """A policy of fully connected layers, two of 64 by default; parameters as for `FeedForwardPolicy`."""
+    """A policy of fully connected layers, two of 64 by default; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction = "mlp"
 
 
 class MlpLstmPolicy(_NamedLstmPolicy):
-    """A policy of fully connected layers and an LSTM; parameters as for `LstmPolicy`."""
+    """A policy of fully connected layers and an LSTM; parameters as for ``LstmPolicy``."""
 
     feature_extraction = "mlp"
 
 
 class MlpLnLstmPolicy(_NamedLstmPolicy):
-    """A policy of fully connected layers and a layer-normalised LSTM; parameters as for `LstmPolicy`."""
+    """A policy of fully connected layers and a layer-normalised LSTM; parameters as for ``LstmPolicy``."""
 
     feature_extraction = "mlp"
     layer_norm = True
@@ -588,14 +588,13 @@ def get_policy_from_name(base_policy_type: Type[BasePolicy], name: str) -> Type[
     """
     Find a registered policy.
 
-    :param base_policy_type: (Type[BasePolicy]) the family of policies that an algorithm uses
-    :param name: (str) name of the policy
-    :return: (Type[BasePolicy]) the policy
+    :param base_policy_type: the family of policies that an algorithm uses
+    :param name: name of the policy
+    :return: the policy
     :raises ValueError: if the family or the name is unknown
     """
     if base_policy_type not in _policy_registry:
-        raise ValueError("no policies are registered for {}, register one with register_policy".format(
-            base_policy_type))
+        raise ValueError(f"no policies are registered for {base_policy_type}, register one with register_policy")
     known = _policy_registry[base_policy_type]
     if name not in known:
         raise ValueError("unknown policy {!r}, the registered ones are: {}".format(name, ', '.join(sorted(known))))
@@ -606,16 +605,16 @@ def register_policy(name: str, policy: Type[BasePolicy]) -> None:
     """
     Give a policy a name, so that it can be passed as a string.
 
-    :param name: (str) the name
-    :param policy: (Type[BasePolicy]) the policy class
+    :param name: the name
+    :param policy: the policy class
     :raises ValueError: if the class belongs to no family of policies, or the name is taken by another one
     """
     if not isinstance(policy, type) or not issubclass(policy, BasePolicy):
-        raise ValueError("a policy must be a subclass of BasePolicy, got {!r}".format(policy))
+        raise ValueError(f"a policy must be a subclass of BasePolicy, got {policy!r}")
     # the closest registered family: those of the off-policy algorithms derive from BasePolicy too
     families = [cls for cls in policy.__mro__ if cls in _policy_registry]
     family = families[0] if families else BasePolicy
     known = _policy_registry.setdefault(family, {})
     if name in known and known[name] is not policy:
-        raise ValueError("the name {!r} is already registered for {}".format(name, known[name]))
+        raise ValueError(f"the name {name!r} is already registered for {known[name]}")
     known[name] = policy

@@ -13,14 +13,14 @@ def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, las
 
     where nothing is carried over from a step that begins a new episode.
 
-    :param rewards: (np.ndarray) rewards of the steps, shape (n_steps, n_envs)
-    :param values: (np.ndarray) values of the observations acted on, shape (n_steps, n_envs)
-    :param episode_starts: (np.ndarray) whether that observation begins an episode, shape (n_steps, n_envs)
-    :param last_values: (np.ndarray) values of the observations after the last step, shape (n_envs,)
-    :param last_dones: (np.ndarray) whether the last step ended its episode, shape (n_envs,)
-    :param gamma: (float) discount factor, in [0, 1]
-    :param lam: (float) weight of longer returns: 0 trusts the value function (one step), 1 the rewards alone
-    :return: (np.ndarray, np.ndarray) advantages and returns (advantages + values), both (n_steps, n_envs) float32
+    :param rewards: rewards of the steps, shape (n_steps, n_envs)
+    :param values: values of the observations acted on, shape (n_steps, n_envs)
+    :param episode_starts: whether that observation begins an episode, shape (n_steps, n_envs)
+    :param last_values: values of the observations after the last step, shape (n_envs,)
+    :param last_dones: whether the last step ended its episode, shape (n_envs,)
+    :param gamma: discount factor, in [0, 1]
+    :param lam: weight of longer returns: 0 trusts the value function (one step), 1 the rewards alone
+    :return: advantages and returns (advantages + values), both (n_steps, n_envs) float32
     """
     rewards, values = np.asarray(rewards, np.float32), np.asarray(values, np.float32)
     next_values = np.concatenate([values[1:], np.asarray(last_values, np.float32)[None]])
@@ -39,12 +39,12 @@ def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, las
 
 def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: float) -> np.ndarray:
     """
-    Compute discounted returns that restart after every `done`: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
+    Compute discounted returns that restart after every ``done``: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
 
-    :param rewards: ([float] or np.ndarray) rewards, time along the first axis: (n_steps,) or (n_steps, n_envs)
-    :param dones: ([bool] or np.ndarray) whether the step ended its episode, same shape
-    :param gamma: (float) discount factor, in [0, 1]
-    :return: (np.ndarray) discounted returns, same shape, float64
+    :param rewards: rewards, time along the first axis: (n_steps,) or (n_steps, n_envs)
+    :param dones: whether the step ended its episode, same shape
+    :param gamma: discount factor, in [0, 1]
+    :return: discounted returns, same shape, float64
     """
     rewards, dones = np.asarray(rewards, np.float64), np.asarray(dones, np.float64)
     discounted = np.empty_like(rewards)
@@ -64,12 +64,12 @@ def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values:
 
     where nothing is carried over from a step that begins a new episode (https://arxiv.org/abs/1602.01783, appendix).
 
-    :param rewards: (np.ndarray) rewards of the steps, shape (n_steps, n_envs)
-    :param episode_starts: (np.ndarray) whether the observation acted on begins an episode, shape (n_steps, n_envs)
-    :param last_values: (np.ndarray) values of the observations after the last step, shape (n_envs,)
-    :param last_dones: (np.ndarray) whether the last step ended its episode, shape (n_envs,)
-    :param gamma: (float) discount factor, in [0, 1]
-    :return: (np.ndarray) returns, (n_steps, n_envs) float32
+    :param rewards: rewards of the steps, shape (n_steps, n_envs)
+    :param episode_starts: whether the observation acted on begins an episode, shape (n_steps, n_envs)
+    :param last_values: values of the observations after the last step, shape (n_envs,)
+    :param last_dones: whether the last step ended its episode, shape (n_envs,)
+    :param gamma: discount factor, in [0, 1]
+    :return: returns, (n_steps, n_envs) float32
     """
     dones = np.concatenate([episode_starts[1:], [last_dones], np.zeros_like([last_dones])])
     return discount_with_dones(np.concatenate([rewards, [last_values]]), dones, gamma)[:-1].astype(np.float32)
@@ -77,11 +77,11 @@ def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values:
 
 def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
     """
-    Shift to mean 0 and scale to deviation 1 (population deviation plus `epsilon`).
+    Shift to mean 0 and scale to deviation 1 (population deviation plus ``epsilon``).
 
-    :param advantages: (np.ndarray) the values, any shape
-    :param epsilon: (float) keeps the division finite when all values are equal
-    :return: (np.ndarray) standardised values, same shape
+    :param advantages: the values, any shape
+    :param epsilon: keeps the division finite when all values are equal
+    :return: standardised values, same shape
     """
     return (advantages - advantages.mean()) / (advantages.std() + epsilon)
 
@@ -90,8 +90,8 @@ def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
     """
     Flatten time-major data so that all steps of environment 0 come first, then those of environment 1, and so on.
 
-    :param arr: (np.ndarray) shape (n_steps, n_envs, ...)
-    :return: (np.ndarray) shape (n_envs * n_steps, ...), always a copy
+    :param arr: shape (n_steps, n_envs, ...)
+    :return: shape (n_envs * n_steps, ...), always a copy
     """
     flat = arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
     return flat.copy() if np.may_share_memory(flat, arr) else flat  # a single environment or step needs no moving

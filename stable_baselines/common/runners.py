@@ -38,9 +38,9 @@ class AbstractEnvRunner(ABC):
     """
     Steps environments with a model, always going on where it stopped.
 
-    :param env: (VecEnv) the environments
-    :param model: (BaseRLModel) the model; it offers `step`, `value` and `initial_state`
-    :param n_steps: (int) number of steps of each environment in one run
+    :param env: the environments
+    :param model: the model; it offers ``step``, ``value`` and ``initial_state``
+    :param n_steps: number of steps of each environment in one run
     """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
@@ -52,15 +52,15 @@ class AbstractEnvRunner(ABC):
         self.obs = env.reset()
         self.states = _resize(model.initial_state, self.n_envs)
         self.dones = np.zeros(self.n_envs, dtype=bool)
-        self.callback = None  # type: Optional[BaseCallback]
+        self.callback: Optional[BaseCallback] = None
         self.continue_training = True
 
     def run(self, callback: Optional[BaseCallback] = None) -> Any:
         """
         Collect experience.
 
-        :param callback: (BaseCallback) called after every step; it stops the run by returning False
-        :return: what the subclass collects; None when the callback stopped it: `continue_training` is False then
+        :param callback: called after every step; it stops the run by returning False
+        :return: what the subclass collects; None when the callback stopped it: ``continue_training`` is False then
         """
         self.callback = callback
         self.continue_training = True
@@ -78,22 +78,22 @@ def _resize(state: Optional[np.ndarray], n_envs: int) -> Optional[np.ndarray]:
 
 class SegmentRunner(AbstractEnvRunner):
     """
-    Takes n_steps steps of each environment; a subclass says how. Parameters as for `AbstractEnvRunner`.
+    Takes n_steps steps of each environment; a subclass says how. Parameters as for ``AbstractEnvRunner``.
 
     The segments lie in arrays that are allocated once: the next run overwrites them.
     """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
-        super(SegmentRunner, self).__init__(env=env, model=model, n_steps=n_steps)
-        self._arrays = None  # type: Optional[Dict[str, np.ndarray]]
+        super().__init__(env=env, model=model, n_steps=n_steps)
+        self._arrays: Optional[Dict[str, np.ndarray]] = None
 
     @abstractmethod
     def _act(self) -> Dict[str, np.ndarray]:
-        """Choose `actions`, renew the states; return what a segment keeps of a step besides observations."""
+        """Choose ``actions``, renew the states; return what a segment keeps of a step besides observations."""
         raise NotImplementedError
 
     def _collect(self) -> Optional[Dict[str, Any]]:
-        """Take n_steps steps and return the fields of a `Segment`; None when the callback stopped the run."""
+        """Take n_steps steps and return the fields of a ``Segment``; None when the callback stopped the run."""
         ep_infos, mb_states = [], self.states
         for step in range(self.n_steps):
             kept = dict(self._act(), obs=self.obs, dones=self.dones)
@@ -135,7 +135,7 @@ class SegmentRunner(AbstractEnvRunner):
 
 
 class OnPolicyRunner(SegmentRunner):
-    """Collects rollouts of n_steps; a subclass says what their returns are. Parameters as for `AbstractEnvRunner`."""
+    """Collects rollouts of n_steps; a subclass says what their returns are. Parameters as for ``AbstractEnvRunner``."""
 
     def _act(self) -> Dict[str, np.ndarray]:
         actions, values, self.states, neglogpacs = self.model.step(self.obs, self.states, self.dones)
@@ -163,14 +163,14 @@ class NStepRunner(OnPolicyRunner):
     """
     Collects rollouts with the discounted rewards of the rest of the rollout, and the value of what follows it.
 
-    :param env: (VecEnv) the environments
-    :param model: (BaseRLModel) the model
-    :param n_steps: (int) number of steps of each environment in one run
-    :param gamma: (float) discount factor
+    :param env: the environments
+    :param model: the model
+    :param n_steps: number of steps of each environment in one run
+    :param gamma: discount factor
     """
 
     def __init__(self, env: VecEnv, model: Any, n_steps: int = 5, gamma: float = 0.99):
-        super(NStepRunner, self).__init__(env=env, model=model, n_steps=n_steps)
+        super().__init__(env=env, model=model, n_steps=n_steps)
         self.gamma = gamma
 
     def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
@@ -179,17 +179,17 @@ class NStepRunner(OnPolicyRunner):
 
 class GAERunner(OnPolicyRunner):
     """
-    Collects rollouts with the returns of Generalized Advantage Estimation, see `returns.gae`.
+    Collects rollouts with the returns of Generalized Advantage Estimation, see ``returns.gae``.
 
-    :param env: (VecEnv) the environments
-    :param model: (BaseRLModel) the model
-    :param n_steps: (int) number of steps of each environment in one run
-    :param gamma: (float) discount factor
-    :param lam: (float) GAE's trade-off
+    :param env: the environments
+    :param model: the model
+    :param n_steps: number of steps of each environment in one run
+    :param gamma: discount factor
+    :param lam: GAE's trade-off
     """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int, gamma: float, lam: float):
-        super(GAERunner, self).__init__(env=env, model=model, n_steps=n_steps)
+        super().__init__(env=env, model=model, n_steps=n_steps)
         self.gamma = gamma
         self.lam = lam
 
@@ -202,9 +202,9 @@ def clip_actions(actions: np.ndarray, action_space: spaces.Space) -> np.ndarray:
     """
     Clip actions to the bounds of a Box: a normal distribution knows none.
 
-    :param actions: (np.ndarray) actions, shape (n_envs,) + action shape
-    :param action_space: (spaces.Space) the action space; actions of other spaces are returned as they are
-    :return: (np.ndarray) actions within the bounds
+    :param actions: actions, shape (n_envs,) + action shape
+    :param action_space: the action space; actions of other spaces are returned as they are
+    :return: actions within the bounds
     """
     if isinstance(action_space, spaces.Box):
         return np.clip(actions, action_space.low, action_space.high)

@@ -10,8 +10,8 @@ class RunningMeanStd:
     """
     Keep the mean and the variance of everything seen so far.
 
-    :param epsilon: (float) the weight, in samples, of the start values (mean 0, variance 1); avoids dividing by zero
-    :param shape: (tuple) the shape of one sample
+    :param epsilon: the weight, in samples, of the start values (mean 0, variance 1); avoids dividing by zero
+    :param shape: the shape of one sample
     """
 
     def __init__(self, epsilon: float = 1e-4, shape: Tuple[int, ...] = ()):
@@ -23,7 +23,7 @@ class RunningMeanStd:
         """
         Take in a batch of samples.
 
-        :param arr: (np.ndarray) the batch, shape (n_samples,) + shape
+        :param arr: the batch, shape (n_samples,) + shape
         """
         arr = np.asarray(arr)
         if arr.dtype.char not in 'fd':
@@ -42,9 +42,9 @@ class RunningMeanStd:
         ``mean = mean + w * delta``, ``var = (1 - w) * var + w * batch_var + w * (1 - w) * delta^2``
         (Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
 
-        :param batch_mean: (np.ndarray) the batch's mean
-        :param batch_var: (np.ndarray) the batch's variance, not the unbiased one
-        :param batch_count: (float) the number of samples in the batch
+        :param batch_mean: the batch's mean
+        :param batch_var: the batch's variance, not the unbiased one
+        :param batch_count: the number of samples in the batch
         """
         total = self.count + batch_count
         weight = batch_count / total

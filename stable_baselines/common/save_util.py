@@ -1,8 +1,8 @@
 """
 Model files, opened and written here and nowhere else.
 
-A model file is a zip archive with three members: `data` (JSON: how the model was constructed), `parameters`
-(the bytes of `numpy.savez`) and `parameter_list` (JSON: the order of the parameters). The older form is one pickle
+A model file is a zip archive with three members: ``data`` (JSON: how the model was constructed), ``parameters``
+(the bytes of ``numpy.savez``) and ``parameter_list`` (JSON: the order of the parameters). The older form is one pickle
 of the tuple (data, parameters).
 """
 import base64
@@ -33,8 +33,8 @@ def is_json_serializable(item: Any) -> bool:
     """
     Tell whether JSON gives an object back as it was.
 
-    :param item: (Any) the object
-    :return: (bool) whether `json.dumps` takes it
+    :param item: the object
+    :return: whether ``json.dumps`` takes it
     """
     try:
         json.dumps(item)
@@ -49,8 +49,8 @@ def data_to_json(data: Dict[str, Any]) -> str:
 
     What JSON cannot hold is pickled and stored in base64, beside a description that people can read.
 
-    :param data: (dict) attributes
-    :return: (str) JSON text
+    :param data: attributes
+    :return: JSON text
     """
     serializable = {key: value if is_json_serializable(value) else _describe(value) for key, value in data.items()}
     return json.dumps(serializable, indent=4)
@@ -73,17 +73,17 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
     """
     Turn the JSON of a model file back into attributes.
 
-    :param json_string: (str) JSON text
-    :param custom_objects: (dict) objects to use instead of the stored ones, which are then not unpickled
-    :return: (dict) attributes
+    :param json_string: JSON text
+    :param custom_objects: objects to use instead of the stored ones, which are then not unpickled
+    :return: attributes
     :raises ValueError: if it is no JSON object, or an object cannot be unpickled
     """
     if custom_objects is not None and not isinstance(custom_objects, dict):
-        raise TypeError("custom_objects must be a dict or None, got {!r}".format(custom_objects))
+        raise TypeError(f"custom_objects must be a dict or None, got {custom_objects!r}")
     custom_objects = custom_objects or {}
     stored = json.loads(json_string)
     if not isinstance(stored, dict):
-        raise ValueError("the data of a model must be a JSON object, got {}".format(type(stored).__name__))
+        raise ValueError(f"the data of a model must be a JSON object, got {type(stored).__name__}")
     data = {}
     for key, item in stored.items():
         if key in custom_objects:
@@ -99,17 +99,16 @@ def _unpickle(key: str, serialized: bytes) -> Any:
     try:
         return pickling.loads(serialized)
     except Exception as error:
-        raise ValueError("could not unpickle {key!r} of the model file ({type}: {error}). Pass {key}=... or "
-                         "custom_objects={{{key!r}: ...}} to load() to use one of your own".format(
-                             key=key, type=type(error).__name__, error=error)) from error
+        raise ValueError(f"could not unpickle {key!r} of the model file ({type(error).__name__}: {error}). Pass {key}=... or "
+                         f"custom_objects={{{key!r}: ...}} to load() to use one of your own") from error
 
 
 def params_to_bytes(params: 'OrderedDict[str, np.ndarray]') -> bytes:
     """
-    Turn parameters into the bytes of `numpy.savez`.
+    Turn parameters into the bytes of ``numpy.savez``.
 
-    :param params: (OrderedDict) parameter name -> array
-    :return: (bytes) their serialized form
+    :param params: parameter name -> array
+    :return: their serialized form
     """
     buffer = io.BytesIO()
     np.savez(buffer, **params)
@@ -118,11 +117,11 @@ def params_to_bytes(params: 'OrderedDict[str, np.ndarray]') -> bytes:
 
 def bytes_to_params(serialized_params: bytes, param_list: List[str]) -> 'OrderedDict[str, np.ndarray]':
     """
-    Turn the bytes of `numpy.savez` back into parameters.
+    Turn the bytes of ``numpy.savez`` back into parameters.
 
-    :param serialized_params: (bytes) their serialized form
-    :param param_list: ([str]) names of the parameters, in order
-    :return: (OrderedDict) parameter name -> array
+    :param serialized_params: their serialized form
+    :param param_list: names of the parameters, in order
+    :return: parameter name -> array
     """
     archive = np.load(io.BytesIO(serialized_params))
     return OrderedDict((name, archive[name]) for name in param_list)
@@ -136,10 +135,10 @@ def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters
     """
     Write a model file. The file appears complete or not at all.
 
-    :param save_path: (str or file-like) where to; `.zip` (or `.pkl`) is added to a path without extension
-    :param data: (dict) attributes of the model
-    :param params: (OrderedDict) parameter name -> array
-    :param as_pickle: (bool) write the older form, one pickle, instead of the zip archive
+    :param save_path: where to; ``.zip`` (or ``.pkl``) is added to a path without extension
+    :param data: attributes of the model
+    :param params: parameter name -> array
+    :param as_pickle: write the older form, one pickle, instead of the zip archive
     :raises TypeError: if it is neither a path nor a file
     """
     content = pickling.dumps((data, params)) if as_pickle else _to_archive(data, params)
@@ -149,7 +148,7 @@ def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters
     path = _as_path(save_path)
     if not os.path.splitext(path)[1]:
         path += '.pkl' if as_pickle else '.zip'
-    temporary = '{}.{}.tmp'.format(path, os.getpid())
+    temporary = f'{path}.{os.getpid()}.tmp'
     try:
         with open(temporary, 'wb') as file_handler:
             file_handler.write(content)
@@ -173,10 +172,10 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
     """
     Read a model file of either form.
 
-    :param load_path: (str or file-like) the file; `.zip` and `.pkl` are tried for a path that does not exist
-    :param load_data: (bool) whether to read the attributes; the parameters alone need no unpickling from an archive
-    :param custom_objects: (dict) attributes to use instead of the stored ones, which are then not unpickled
-    :return: (dict or None, OrderedDict or list) attributes and parameters
+    :param load_path: the file; ``.zip`` and ``.pkl`` are tried for a path that does not exist
+    :param load_data: whether to read the attributes; the parameters alone need no unpickling from an archive
+    :param custom_objects: attributes to use instead of the stored ones, which are then not unpickled
+    :return: attributes and parameters
     :raises ValueError: if the file does not exist or is no (complete) model file
     """
     if hasattr(load_path, 'read'):
@@ -193,7 +192,7 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
 def _as_path(path: Any) -> str:
     if isinstance(path, (str, os.PathLike)):
         return os.fspath(path)
-    raise TypeError("a model file must be given as a path or a file object, got {!r}".format(path))
+    raise TypeError(f"a model file must be given as a path or a file object, got {path!r}")
 
 
 def _find_file(path: str) -> str:
@@ -201,7 +200,7 @@ def _find_file(path: str) -> str:
     for candidate in (path, path + '.zip', path + '.pkl'):
         if os.path.isfile(candidate):
             return candidate
-    raise ValueError("no model file {0!r} (nor {0}.zip, nor {0}.pkl)".format(path))
+    raise ValueError(f"no model file {path!r} (nor {path}.zip, nor {path}.pkl)")
 
 
 def _from_archive(name: str, content: bytes, load_data: bool,
@@ -209,13 +208,13 @@ def _from_archive(name: str, content: bytes, load_data: bool,
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         missing = {'data', 'parameters', 'parameter_list'} - set(archive.namelist())
         if missing:
-            raise ValueError("{} is a zip archive but no model file: it lacks {}".format(name, sorted(missing)))
+            raise ValueError(f"{name} is a zip archive but no model file: it lacks {sorted(missing)}")
         try:
             param_list = json.loads(archive.read('parameter_list').decode())
             params = bytes_to_params(archive.read('parameters'), param_list)
             json_string = archive.read('data').decode()
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-            raise ValueError("the model file {} is damaged: {}".format(name, error)) from error
+            raise ValueError(f"the model file {name} is damaged: {error}") from error
     return json_to_data(json_string, custom_objects) if load_data else None, params
 
 
@@ -226,13 +225,12 @@ def _from_pickle(name: str, content: bytes, load_data: bool,
         data = dict(data, **(custom_objects or {}))
     except (pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError,
             ImportError) as error:
-        raise ValueError("{} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "
-                         "(data, parameters) ({}: {})".format(name, type(error).__name__, error)) from error
+        raise ValueError(f"{name} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "
+                         f"(data, parameters) ({type(error).__name__}: {error})") from error
     if not load_data:
         return None, params
     for key, value in data.items():
         if pickling.is_lost(value):
-            raise ValueError("could not unpickle {key!r} of {name}: {value} cannot be imported. Pass {key}=... or "
-                             "custom_objects={{{key!r}: ...}} to load() to use one of your own".format(
-                                 key=key, name=name, value=value))
+            raise ValueError(f"could not unpickle {key!r} of {name}: {value} cannot be imported. Pass {key}=... or "
+                             f"custom_objects={{{key!r}: ...}} to load() to use one of your own")
     return data, params

@@ -10,25 +10,24 @@ def get_schedule_fn(value_schedule: Union[float, ScheduleFn]) -> ScheduleFn:
     """
     Turn a number into a schedule that always returns it; pass a callable on.
 
-    :param value_schedule: (float or callable) a constant, or a function of the progress remaining, which goes
+    :param value_schedule: a constant, or a function of the progress remaining, which goes
         from 1 (start of the training) to 0 (its end)
-    :return: (callable) function of the progress remaining
+    :return: function of the progress remaining
     :raises TypeError: if it is neither a number nor callable
     """
     if callable(value_schedule):
         return value_schedule
     if isinstance(value_schedule, (int, float, np.number)) and not isinstance(value_schedule, bool):
         return constfn(float(value_schedule))
-    raise TypeError("a schedule must be a number or a function of the progress remaining, got {!r}".format(
-        value_schedule))
+    raise TypeError(f"a schedule must be a number or a function of the progress remaining, got {value_schedule!r}")
 
 
 def constfn(val: float) -> ScheduleFn:
     """
     Create a schedule that always returns the same value.
 
-    :param val: (float) the value
-    :return: (callable) function of one argument, which it ignores
+    :param val: the value
+    :return: function of one argument, which it ignores
     """
     def func(_: float) -> float:
         return val
@@ -39,10 +38,10 @@ def linear_interpolation(left: float, right: float, alpha: float) -> float:
     """
     Interpolate between two values.
 
-    :param left: (float) value at alpha 0
-    :param right: (float) value at alpha 1
-    :param alpha: (float) fraction of the way from left to right
-    :return: (float) the value in between
+    :param left: value at alpha 0
+    :param right: value at alpha 1
+    :param alpha: fraction of the way from left to right
+    :return: the value in between
     """
     return left + alpha * (right - left)
 
@@ -53,8 +52,8 @@ def constant(_: float) -> float:
     """
     Keep the initial value.
 
-    :param _: (float) progress, ignored
-    :return: (float) 1
+    :param _: progress, ignored
+    :return: 1
     """
     return 1.
 
@@ -63,8 +62,8 @@ def linear_schedule(progress: float) -> float:
     """
     Fall linearly to zero.
 
-    :param progress: (float) progress, from 0 to 1
-    :return: (float) 1 - progress
+    :param progress: progress, from 0 to 1
+    :return: 1 - progress
     """
     return 1 - progress
 
@@ -73,8 +72,8 @@ def middle_drop(progress: float) -> float:
     """
     Fall linearly for the first quarter, then drop to a constant.
 
-    :param progress: (float) progress, from 0 to 1
-    :return: (float) 1 - progress if that is at least 0.75, otherwise 0.075
+    :param progress: progress, from 0 to 1
+    :return: 1 - progress if that is at least 0.75, otherwise 0.075
     """
     remaining = 1 - progress
     return remaining if remaining >= 0.75 else 0.075
@@ -84,8 +83,8 @@ def double_linear_con(progress: float) -> float:
     """
     Fall linearly at double speed, down to a constant tail.
 
-    :param progress: (float) progress, from 0 to 1
-    :return: (float) 1 - 2 * progress, at least 0.125
+    :param progress: progress, from 0 to 1
+    :return: 1 - 2 * progress, at least 0.125
     """
     return max(1 - progress * 2, 0.125)
 
@@ -94,8 +93,8 @@ def double_middle_drop(progress: float) -> float:
     """
     Fall linearly for the first quarter, then two constants.
 
-    :param progress: (float) progress, from 0 to 1
-    :return: (float) 1 - progress for the first quarter, then 0.075, then 0.125 in the last quarter
+    :param progress: progress, from 0 to 1
+    :return: 1 - progress for the first quarter, then 0.075, then 0.125 in the last quarter
     """
     remaining = 1 - progress
     if remaining >= 0.75:
@@ -113,13 +112,13 @@ SCHEDULES = {
 }  # type: Dict[str, ScheduleFn]
 
 
-class Scheduler(object):
+class Scheduler:
     """
     Step through a named schedule.
 
-    :param initial_value: (float) value at the first step
-    :param n_values: (int) number of steps over which the progress goes from 0 to 1
-    :param schedule: (str) one of the keys of `SCHEDULES`
+    :param initial_value: value at the first step
+    :param n_values: number of steps over which the progress goes from 0 to 1
+    :param schedule: one of the keys of ``SCHEDULES``
     :raises ValueError: if the schedule is unknown
     """
 
@@ -136,7 +135,7 @@ class Scheduler(object):
         """
         Return the value of the current step and go on to the next.
 
-        :return: (float) the value
+        :return: the value
         """
         current_value = self.value_steps(self.step)
         self.step += 1.
@@ -146,21 +145,21 @@ class Scheduler(object):
         """
         Return the value at a given step.
 
-        :param steps: (float) the step
-        :return: (float) the value
+        :param steps: the step
+        :return: the value
         """
         return self.initial_value * self.schedule(steps / self.nvalues)
 
 
-class Schedule(object):
+class Schedule:
     """A value as a function of the time step."""
 
     def value(self, step: float) -> float:
         """
         Return the value at a given time step.
 
-        :param step: (float) the time step
-        :return: (float) the value
+        :param step: the time step
+        :return: the value
         """
         raise NotImplementedError
 
@@ -169,7 +168,7 @@ class ConstantSchedule(Schedule):
     """
     A value that does not change.
 
-    :param value: (float) the value
+    :param value: the value
     """
 
     def __init__(self, value: float):
@@ -181,11 +180,11 @@ class ConstantSchedule(Schedule):
 
 class LinearSchedule(Schedule):
     """
-    Go linearly from `initial_p` to `final_p`, then stay there.
+    Go linearly from ``initial_p`` to ``final_p``, then stay there.
 
-    :param schedule_timesteps: (int) number of time steps that it takes
-    :param final_p: (float) the last value
-    :param initial_p: (float) the first value
+    :param schedule_timesteps: number of time steps that it takes
+    :param final_p: the last value
+    :param initial_p: the first value
     """
 
     def __init__(self, schedule_timesteps: int, final_p: float, initial_p: float = 1.0):
@@ -201,9 +200,9 @@ class PiecewiseSchedule(Schedule):
     """
     Interpolate between given points.
 
-    :param endpoints: ([(int, float)]) pairs (time step, value), times increasing
-    :param interpolation: (callable) function of (left value, right value, fraction of the way)
-    :param outside_value: (float) the value before the first and from the last point on; None makes that an error
+    :param endpoints: pairs (time step, value), times increasing
+    :param interpolation: function of (left value, right value, fraction of the way)
+    :param outside_value: the value before the first and from the last point on; None makes that an error
     :raises ValueError: if the times do not increase
     """
 
@@ -212,7 +211,7 @@ class PiecewiseSchedule(Schedule):
                  outside_value: float = None):
         times = [time for time, _ in endpoints]
         if times != sorted(times):
-            raise ValueError("the times of the endpoints must increase, got {}".format(times))
+            raise ValueError(f"the times of the endpoints must increase, got {times}")
         self._interpolation = interpolation
         self._outside_value = outside_value
         self._endpoints = endpoints
@@ -222,6 +221,5 @@ class PiecewiseSchedule(Schedule):
             if left_time <= step < right_time:
                 return self._interpolation(left, right, (step - left_time) / (right_time - left_time))
         if self._outside_value is None:
-            raise ValueError("step {} lies outside of the endpoints {} and there is no outside_value".format(
-                step, list(self._endpoints)))
+            raise ValueError(f"step {step} lies outside of the endpoints {list(self._endpoints)} and there is no outside_value")
         return self._outside_value

@@ -1,8 +1,8 @@
 """
-Network layers on `tf.get_variable`.
+Network layers on ``tf.get_variable``.
 
-The variable names are part of the file format of saved models. `linear`, `conv` and `lstm` name them `w` and `b` (the
-actor-critic policies), `dense` and `layer_norm` name them as Keras does (the off-policy policies).
+The variable names are part of the file format of saved models. ``linear``, ``conv`` and ``lstm`` name them ``w`` and ``b`` (the
+actor-critic policies), ``dense`` and ``layer_norm`` name them as Keras does (the off-policy policies).
 """
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -16,15 +16,15 @@ def ortho_init(scale: float = 1.0) -> Callable:
     """
     Make an initialiser of orthogonal matrices, https://arxiv.org/abs/1312.6120
 
-    It draws from NumPy's global generator, so `set_global_seeds` decides the weights.
+    It draws from NumPy's global generator, so ``set_global_seeds`` decides the weights.
 
-    :param scale: (float) factor on the matrix, sqrt(2) suits ReLU layers
-    :return: (callable) initialiser for 2D weights and for 4D filters (height, width, in, out)
+    :param scale: factor on the matrix, sqrt(2) suits ReLU layers
+    :return: initialiser for 2D weights and for 4D filters (height, width, in, out)
     """
     def _ortho_init(shape, dtype=None, partition_info=None):  # the signature that tf.get_variable calls
         shape = tuple(int(dim) for dim in shape)
         if len(shape) not in (2, 4):
-            raise ValueError("ortho_init makes weights of 2 or 4 dimensions, asked for shape {}".format(shape))
+            raise ValueError(f"ortho_init makes weights of 2 or 4 dimensions, asked for shape {shape}")
         flat_shape = (intprod(shape[:-1]), shape[-1])
         gaussian_noise = np.random.normal(0.0, 1.0, flat_shape)
         left, _, right = np.linalg.svd(gaussian_noise, full_matrices=False)
@@ -38,9 +38,9 @@ def _same_everywhere(vectors: np.ndarray, signs: np.ndarray) -> np.ndarray:
     """
     Remove from singular vectors what differs between LAPACKs: their signs and the last bits of their elements.
 
-    :param vectors: (np.ndarray) singular vectors in columns, shape (n, k)
-    :param signs: (np.ndarray) numbers whose signs the largest elements get, shape (1, k)
-    :return: (np.ndarray) the vectors, to 24 bits, shape (n, k)
+    :param vectors: singular vectors in columns, shape (n, k)
+    :param signs: numbers whose signs the largest elements get, shape (1, k)
+    :return: the vectors, to 24 bits, shape (n, k)
     """
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
     return np.round(vectors * np.sign(largest * signs) * 2 ** 24) / 2 ** 24
@@ -51,12 +51,12 @@ def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: fl
     """
     Apply a fully connected layer without activation, with orthogonal weights.
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
-    :param scope: (str) variable scope; the variables are `w` (n_in, n_hidden) and `b` (n_hidden,)
-    :param n_hidden: (int) number of outputs
-    :param init_scale: (float) scale of the initial weights
-    :param init_bias: (float) initial bias
-    :return: (tf.Tensor) shape (n_batch, n_hidden)
+    :param input_tensor: shape (n_batch, n_in)
+    :param scope: variable scope; the variables are ``w`` (n_in, n_hidden) and ``b`` (n_hidden,)
+    :param n_hidden: number of outputs
+    :param init_scale: scale of the initial weights
+    :param init_bias: initial bias
+    :return: shape (n_batch, n_hidden)
     """
     with tf.variable_scope(scope):
         weight = tf.get_variable("w", [int(input_tensor.shape[1]), n_hidden], initializer=ortho_init(init_scale))
@@ -70,21 +70,21 @@ def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Un
     """
     Apply a 2D convolution without activation, with orthogonal filters.
 
-    :param input_tensor: (tf.Tensor) images, shape (n_batch, height, width, channels) for NHWC
-    :param scope: (str) variable scope; the variables are `w` (height, width, in, out) and `b`
-    :param n_filters: (int) number of filters
-    :param filter_size: (int or (int, int)) height and width of the filters
-    :param stride: (int) stride in both directions
-    :param pad: (str) 'VALID' or 'SAME'
-    :param init_scale: (float) scale of the initial filters
-    :param data_format: (str) 'NHWC' or 'NCHW' (GPU only)
-    :param one_dim_bias: (bool) whether the shape of the bias is (n_filters,) rather than (1, n_filters, 1, 1)
-    :return: (tf.Tensor) shape (n_batch, new height, new width, n_filters) for NHWC
+    :param input_tensor: images, shape (n_batch, height, width, channels) for NHWC
+    :param scope: variable scope; the variables are ``w`` (height, width, in, out) and ``b``
+    :param n_filters: number of filters
+    :param filter_size: height and width of the filters
+    :param stride: stride in both directions
+    :param pad: 'VALID' or 'SAME'
+    :param init_scale: scale of the initial filters
+    :param data_format: 'NHWC' or 'NCHW' (GPU only)
+    :param one_dim_bias: whether the shape of the bias is (n_filters,) rather than (1, n_filters, 1, 1)
+    :return: shape (n_batch, new height, new width, n_filters) for NHWC
     """
     if data_format not in ('NHWC', 'NCHW'):
-        raise ValueError("data_format must be 'NHWC' or 'NCHW', got {!r}".format(data_format))
+        raise ValueError(f"data_format must be 'NHWC' or 'NCHW', got {data_format!r}")
     if not isinstance(filter_size, int) and len(filter_size) != 2:
-        raise ValueError("filter_size must be an integer or (height, width), got {!r}".format(filter_size))
+        raise ValueError(f"filter_size must be an integer or (height, width), got {filter_size!r}")
     height, width = (filter_size, filter_size) if isinstance(filter_size, int) else filter_size
     channel_axis = data_format.index('C')
     strides = [stride if axis in 'HW' else 1 for axis in data_format]
@@ -103,8 +103,8 @@ def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
     """
     Flatten everything but the batch, so that a fully connected layer can follow.
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, ...), known but for n_batch
-    :return: (tf.Tensor) shape (n_batch, n_features)
+    :param input_tensor: shape (n_batch, ...), known but for n_batch
+    :return: shape (n_batch, n_features)
     """
     return tf.reshape(input_tensor, [-1, intprod(input_tensor.shape.as_list()[1:])])
 
@@ -122,14 +122,14 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
     """
     Apply a Long Short Term Memory cell to a sequence.
 
-    :param input_tensor: ([tf.Tensor]) one tensor (n_envs, n_in) per step
-    :param mask_tensor: ([tf.Tensor]) one tensor (n_envs, 1) per step, 1 where an episode begins: forgets the state
-    :param cell_state_hidden: (tf.Tensor) state before the first step, cell then hidden, shape (n_envs, 2 * n_hidden)
-    :param scope: (str) variable scope; the variables are `wx`, `wh`, `b` and gains and biases of the normalisation
-    :param n_hidden: (int) number of cells
-    :param init_scale: (float) scale of the initial weights
-    :param layer_norm: (bool) whether to normalise inputs, recurrent inputs and cells, https://arxiv.org/abs/1607.06450
-    :return: ([tf.Tensor], tf.Tensor) the hidden output of every step and the state after the last
+    :param input_tensor: one tensor (n_envs, n_in) per step
+    :param mask_tensor: one tensor (n_envs, 1) per step, 1 where an episode begins: forgets the state
+    :param cell_state_hidden: state before the first step, cell then hidden, shape (n_envs, 2 * n_hidden)
+    :param scope: variable scope; the variables are ``wx``, ``wh``, ``b`` and gains and biases of the normalisation
+    :param n_hidden: number of cells
+    :param init_scale: scale of the initial weights
+    :param layer_norm: whether to normalise inputs, recurrent inputs and cells, https://arxiv.org/abs/1607.06450
+    :return: the hidden output of every step and the state after the last
     """
     n_input, n_gates = int(input_tensor[0].shape[1]), 4 * n_hidden
     with tf.variable_scope(scope):
@@ -173,9 +173,9 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
 def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state: tf.Tensor,
            scope: str, n_hidden: int, init_scale: float = 1.0) -> Tuple[List[tf.Tensor], tf.Tensor]:
     """
-    Apply an LSTM with layer normalisation; parameters as for `lstm`.
+    Apply an LSTM with layer normalisation; parameters as for ``lstm``.
 
-    :return: ([tf.Tensor], tf.Tensor) the hidden output of every step and the state after the last
+    :return: the hidden output of every step and the state after the last
     """
     return lstm(input_tensor, mask_tensor, cell_state, scope, n_hidden, init_scale, layer_norm=True)
 
@@ -196,14 +196,14 @@ def _normalise(tensor: tf.Tensor, epsilon: float) -> tf.Tensor:
 def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = None, name: Optional[str] = None,
           kernel_initializer: Optional[Callable] = None) -> tf.Tensor:
     """
-    Apply a fully connected layer whose variables are named as those of `tf.layers.dense`.
+    Apply a fully connected layer whose variables are named as those of ``tf.layers.dense``.
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
-    :param units: (int) number of outputs
-    :param activation: (callable) activation function; None leaves the layer linear
-    :param name: (str) variable scope; None means `dense`, `dense_1`, ...; the variables are `kernel` and `bias`
-    :param kernel_initializer: (callable) initialiser of the weights; None means Glorot's uniform one
-    :return: (tf.Tensor) shape (n_batch, units)
+    :param input_tensor: shape (n_batch, n_in)
+    :param units: number of outputs
+    :param activation: activation function; None leaves the layer linear
+    :param name: variable scope; None means ``dense``, ``dense_1``, ...; the variables are ``kernel`` and ``bias``
+    :param kernel_initializer: initialiser of the weights; None means Glorot's uniform one
+    :return: shape (n_batch, units)
     """
     with tf.variable_scope(name, default_name='dense'):
         kernel = tf.get_variable(
@@ -217,13 +217,13 @@ def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = 
 def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,
                scope: Optional[str] = None) -> tf.Tensor:
     """
-    Apply layer normalisation, https://arxiv.org/abs/1607.06450, with the variable names of `tf.contrib.layers`.
+    Apply layer normalisation, https://arxiv.org/abs/1607.06450, with the variable names of ``tf.contrib.layers``.
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, n)
-    :param center: (bool) whether to add a learned offset `beta`
-    :param scale: (bool) whether to multiply by a learned gain `gamma`
-    :param scope: (str) variable scope; None means `LayerNorm`, `LayerNorm_1`, ...
-    :return: (tf.Tensor) same shape
+    :param input_tensor: shape (n_batch, n)
+    :param center: whether to add a learned offset ``beta``
+    :param scale: whether to multiply by a learned gain ``gamma``
+    :param scope: variable scope; None means ``LayerNorm``, ``LayerNorm_1``, ...
+    :return: same shape
     """
     size = [int(input_tensor.shape[-1])]
     with tf.variable_scope(scope, default_name='LayerNorm'):
@@ -232,19 +232,19 @@ def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,
         return _normalise(input_tensor, epsilon=1e-12) * gamma + beta
 
 
-_layer_norm = layer_norm  # `mlp` has an argument of the same name, which is public
+_layer_norm = layer_norm  # ``mlp`` has an argument of the same name, which is public
 
 
 def mlp(input_tensor: tf.Tensor, layers: Sequence[int], activ_fn: Callable = tf.nn.relu,
         layer_norm: bool = False) -> tf.Tensor:
     """
-    Apply fully connected layers, named `fc0`, `fc1`, ...
+    Apply fully connected layers, named ``fc0``, ``fc1``, ...
 
-    :param input_tensor: (tf.Tensor) shape (n_batch, n_in)
-    :param layers: ([int]) number of units of each layer
-    :param activ_fn: (callable) activation function
-    :param layer_norm: (bool) whether to normalise before each activation
-    :return: (tf.Tensor) shape (n_batch, layers[-1])
+    :param input_tensor: shape (n_batch, n_in)
+    :param layers: number of units of each layer
+    :param activ_fn: activation function
+    :param layer_norm: whether to normalise before each activation
+    :return: shape (n_batch, layers[-1])
     """
     output = input_tensor
     for index, units in enumerate(layers):

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 _OP_SEEDS = 'stable_baselines_op_seeds'
 
 # kept for code that empties it: `initialize` asks the session instead
-ALREADY_INITIALIZED = set()  # type: set
+ALREADY_INITIALIZED: set = set()
 
 
 # ================================================================
@@ -22,8 +22,8 @@ def make_graph(seed: Optional[int] = None) -> tf.Graph:
     """
     Create a graph in which a seed means the same on every TensorFlow line.
 
-    :param seed: (int) seed of all its random operations; None draws one from the operating system
-    :return: (tf.Graph) a graph with resource variables and its seed set
+    :param seed: seed of all its random operations; None draws one from the operating system
+    :return: a graph with resource variables and its seed set
     """
     graph = tf.Graph()
     with graph.as_default():
@@ -40,7 +40,7 @@ def next_op_seed() -> int:
     TensorFlow 1.15 and 2.x choose different seeds for operations that state none: every random operation of this
     library asks here, so that the streams are the same on both.
 
-    :return: (int) 1, 2, 3, ... for each call within one graph
+    :return: 1, 2, 3, ... for each call within one graph
     """
     seeds = tf.get_default_graph().get_collection_ref(_OP_SEEDS)
     seeds.append(len(seeds) + 1)
@@ -50,12 +50,12 @@ def next_op_seed() -> int:
 def make_session(num_cpu: Optional[int] = None, make_default: bool = False,
                  graph: Optional[tf.Graph] = None) -> tf.Session:
     """
-    Create a session that uses at most `num_cpu` threads.
+    Create a session that uses at most ``num_cpu`` threads.
 
-    :param num_cpu: (int) number of threads; None means the number of CPUs (or the variable RCALL_NUM_CPU)
-    :param make_default: (bool) whether to return an InteractiveSession, which makes itself the default
-    :param graph: (tf.Graph) the graph of the session; None means the current one
-    :return: (tf.Session) the session
+    :param num_cpu: number of threads; None means the number of CPUs (or the variable RCALL_NUM_CPU)
+    :param make_default: whether to return an InteractiveSession, which makes itself the default
+    :param graph: the graph of the session; None means the current one
+    :return: the session
     """
     if num_cpu is None:
         num_cpu = int(os.getenv('RCALL_NUM_CPU', os.cpu_count() or 1))
@@ -70,9 +70,9 @@ def single_threaded_session(make_default: bool = False, graph: Optional[tf.Graph
     """
     Create a session that uses one thread.
 
-    :param make_default: (bool) whether to return an InteractiveSession
-    :param graph: (tf.Graph) the graph of the session
-    :return: (tf.Session) the session
+    :param make_default: whether to return an InteractiveSession
+    :param graph: the graph of the session
+    :return: the session
     """
     return make_session(num_cpu=1, make_default=make_default, graph=graph)
 
@@ -81,8 +81,8 @@ def in_session(func: Callable) -> Callable:
     """
     Decorate a function so that it runs within a new session.
 
-    :param func: (callable) the function
-    :return: (callable) the decorated function, which returns nothing
+    :param func: the function
+    :return: the decorated function, which returns nothing
     """
     @functools.wraps(func)
     def newfunc(*args, **kwargs):
@@ -95,7 +95,7 @@ def initialize(sess: Optional[tf.Session] = None) -> None:
     """
     Initialise those variables of the session's graph that are not initialised yet.
 
-    :param sess: (tf.Session) the session; None means the default session
+    :param sess: the session; None means the default session
     """
     sess = sess or tf.get_default_session()
     with sess.graph.as_default():
@@ -108,8 +108,8 @@ def transfer_variables(source: tf.Session, target: tf.Session) -> None:
     """
     Copy the variables of one session into another one, as far as names and shapes agree.
 
-    :param source: (tf.Session) where to read; all its variables are initialised
-    :param target: (tf.Session) where to write
+    :param source: where to read; all its variables are initialised
+    :param target: where to write
     """
     collection = tf.GraphKeys.GLOBAL_VARIABLES
     values = source.run({variable.name: variable for variable in source.graph.get_collection(collection)})
@@ -124,7 +124,7 @@ def explain_missing(error: Union[AttributeError, ImportError]) -> None:
     """
     Say what takes the place of a part of TensorFlow 1 that a user's network asked for in vain.
 
-    :param error: (AttributeError or ImportError) the error
+    :param error: the error
     :raises AttributeError: or an ImportError, with the advice, if the error is of that kind
     """
     if re.search(r"'tensorflow\b.*has no attribute|No module named 'tensorflow\.contrib|Keras 3|"
@@ -140,11 +140,11 @@ def explain_missing(error: Union[AttributeError, ImportError]) -> None:
 # Calls into a session
 # ================================================================
 
-class _Function(object):
+class _Function:
     """
-    A callable from arrays to arrays, see `function`.
+    A callable from arrays to arrays, see ``function``.
 
-    Built on the session's callable: about five times faster for a small network than `session.run`, because feeds
+    Built on the session's callable: about five times faster for a small network than ``session.run``, because feeds
     and fetches are resolved once. That callable neither casts nor checks, so both happen here.
     """
 
@@ -188,19 +188,19 @@ class _Function(object):
                 len(self.inputs), ', '.join(self._names), len(args)))
         unknown = set(kwargs) - set(self._names[len(args):])
         if unknown:
-            raise TypeError("unexpected arguments {}, the inputs are {}".format(sorted(unknown), self._names))
+            raise TypeError(f"unexpected arguments {sorted(unknown)}, the inputs are {self._names}")
         values = dict(zip(self._names, args), **kwargs)
         arranged = []
         for name, placeholder in zip(self._names, self.inputs):
             if name not in values and placeholder not in self.givens:
-                raise TypeError("missing argument {!r}, the inputs are {}".format(name, self._names))
+                raise TypeError(f"missing argument {name!r}, the inputs are {self._names}")
             arranged.append(values[name] if name in values else self.givens[placeholder])
         return arranged
 
 
 def _make_callable(session: tf.Session, feeds: Sequence[tf.Tensor], fetches: Sequence[tf.Tensor],
                    targets: Sequence[tf.Operation], options: tf.RunOptions) -> Callable:
-    """Return `call(*arrays) -> [array]`; through `session.run` where the session has no callables from options."""
+    """Return ``call(*arrays) -> [array]``; through ``session.run`` where the session has no callables from options."""
     if not hasattr(session, '_make_callable_from_options'):
         return lambda *arrays: session.run([list(fetches), list(targets)], dict(zip(feeds, arrays)), options)[0]
     from tensorflow.core.protobuf import config_pb2
@@ -211,7 +211,7 @@ def _make_callable(session: tf.Session, feeds: Sequence[tf.Tensor], fetches: Seq
 
 
 def _flatten_outputs(outputs: Any):
-    """Return a function from the list of fetched arrays to the structure of `outputs`, and the tensors to fetch."""
+    """Return a function from the list of fetched arrays to the structure of ``outputs``, and the tensors to fetch."""
     if isinstance(outputs, dict):
         keys = list(outputs)
         return (lambda arrays: type(outputs)(zip(keys, arrays))), [outputs[key] for key in keys]
@@ -228,7 +228,7 @@ def _as_feed(spec, value: Any) -> np.ndarray:
     array = np.asarray(value, dtype)
     if shape is not None and (len(shape) != array.ndim or any(
             expected is not None and expected != given for expected, given in zip(shape, array.shape))):
-        raise ValueError("{} takes shape {}, got {}".format(placeholder.op.name, tuple(shape), array.shape))
+        raise ValueError(f"{placeholder.op.name} takes shape {tuple(shape)}, got {array.shape}")
     return array
 
 
@@ -237,7 +237,7 @@ def function(inputs: Sequence[tf.Tensor], outputs: Any, updates: Union[tf.Operat
     """
     Make a fast Python function of a part of the graph.
 
-    Values are given in the order of `inputs`, or by the names of the placeholders. They are cast to the type of their
+    Values are given in the order of ``inputs``, or by the names of the placeholders. They are cast to the type of their
     placeholder and their shapes are checked::
 
         x = tf.placeholder(tf.int32, (), name="x")
@@ -245,12 +245,12 @@ def function(inputs: Sequence[tf.Tensor], outputs: Any, updates: Union[tf.Operat
         lin = function([x, y], 3 * x + 2 * y, givens={y: 0})
         lin(2) == 6; lin(x=3) == 9; lin(2, 2) == 10
 
-    :param inputs: ([tf.Tensor]) the placeholders
-    :param outputs: (tf.Tensor, or list, namedtuple or dict of them) what the function returns, in the same structure
-    :param updates: ([tf.Operation] or tf.Operation) operations that every call runs as well
-    :param givens: (dict) values of placeholders that a call does not state
-    :param session: (tf.Session) the session; None means the default session at the first call
-    :return: (callable) the function
+    :param inputs: the placeholders
+    :param outputs: what the function returns, in the same structure
+    :param updates: operations that every call runs as well
+    :param givens: values of placeholders that a call does not state
+    :param session: the session; None means the default session at the first call
+    :return: the function
     """
     updates = [] if updates is None else updates if isinstance(updates, (list, tuple)) else [updates]
     targets = [update if isinstance(update, tf.Operation) else update.op for update in updates]
@@ -265,8 +265,8 @@ def get_trainable_vars(name: Optional[str]) -> List[tf.Variable]:
     """
     Return the trainable variables of a scope, in the order of their creation.
 
-    :param name: (str) the scope
-    :return: ([tf.Variable]) its trainable variables
+    :param name: the scope
+    :return: its trainable variables
     """
     return tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope=name)
 
@@ -275,8 +275,8 @@ def get_globals_vars(name: Optional[str]) -> List[tf.Variable]:
     """
     Return all variables of a scope, in the order of their creation.
 
-    :param name: (str) the scope
-    :return: ([tf.Variable]) its variables
+    :param name: the scope
+    :return: its variables
     """
     return tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, scope=name)
 
@@ -285,9 +285,9 @@ def outer_scope_getter(scope: str, new_scope: str = "") -> Callable:
     """
     Make a variable getter that removes (or renames) an outer scope.
 
-    :param scope: (str) the scope to remove
-    :param new_scope: (str) what replaces it
-    :return: (callable) a `custom_getter` for `tf.variable_scope`
+    :param scope: the scope to remove
+    :param new_scope: what replaces it
+    :return: a ``custom_getter`` for ``tf.variable_scope``
     """
     def _getter(getter, name, *args, **kwargs):
         return getter(name.replace(scope + "/", new_scope, 1), *args, **kwargs)
@@ -299,11 +299,11 @@ def minimize(optimizer: tf.train.Optimizer, loss: tf.Tensor, params: Sequence[tf
     """
     Build one optimiser step: all gradients at the old parameters, then the step.
 
-    :param optimizer: (tf.train.Optimizer) the optimiser
-    :param loss: (tf.Tensor) the scalar to minimise
-    :param params: ([tf.Variable]) the variables to change; those without a gradient stay as they are
-    :param max_grad_norm: (float) clip the gradients to this global norm; None does not clip
-    :return: (tf.Operation) the step
+    :param optimizer: the optimiser
+    :param loss: the scalar to minimise
+    :param params: the variables to change; those without a gradient stay as they are
+    :param max_grad_norm: clip the gradients to this global norm; None does not clip
+    :return: the step
     """
     grads, _ = clip_gradients(tf.gradients(loss, params), max_grad_norm)
     return apply_gradients(optimizer, grads, params)
@@ -314,9 +314,9 @@ def clip_gradients(grads: Sequence[Optional[tf.Tensor]],
     """
     Clip gradients to a global norm.
 
-    :param grads: ([tf.Tensor or None]) the gradients
-    :param max_grad_norm: (float) the greatest norm; None does not clip
-    :return: ([tf.Tensor or None], tf.Tensor) the clipped gradients, and their norm before clipping
+    :param grads: the gradients
+    :param max_grad_norm: the greatest norm; None does not clip
+    :return: the clipped gradients, and their norm before clipping
     """
     if max_grad_norm is None:
         return list(grads), tf.global_norm(grads)
@@ -328,11 +328,11 @@ def apply_gradients(optimizer: tf.train.Optimizer, grads: Sequence[Optional[tf.T
     """
     Build one optimiser step, which waits until all gradients are known.
 
-    :param optimizer: (tf.train.Optimizer) the optimiser
-    :param grads: ([tf.Tensor or None]) gradients; None leaves the variable as it is
-    :param params: ([tf.Variable]) the variables to change
-    :param after: ([tf.Tensor]) further tensors that are to be computed at the old parameters
-    :return: (tf.Operation) the step
+    :param optimizer: the optimiser
+    :param grads: gradients; None leaves the variable as it is
+    :param params: the variables to change
+    :param after: further tensors that are to be computed at the old parameters
+    :return: the step
     """
     # without clipping nothing else keeps a layer from being changed while gradients are still computed from it
     with tf.control_dependencies([grad for grad in grads if grad is not None] + list(after)):
@@ -343,10 +343,10 @@ def flatgrad(loss: tf.Tensor, var_list: Sequence[tf.Variable], clip_norm: Option
     """
     Compute a gradient as one vector.
 
-    :param loss: (tf.Tensor) the scalar
-    :param var_list: ([tf.Variable]) the variables
-    :param clip_norm: (float) clip the gradient of every variable to this norm; None does not clip
-    :return: (tf.Tensor) gradient, shape (total number of elements,); zero where the loss does not depend on a variable
+    :param loss: the scalar
+    :param var_list: the variables
+    :param clip_norm: clip the gradient of every variable to this norm; None does not clip
+    :return: gradient, shape (total number of elements,); zero where the loss does not depend on a variable
     """
     grads = tf.gradients(loss, var_list)
     if clip_norm is not None:
@@ -361,11 +361,11 @@ def gradient_add(grad_1: Optional[tf.Tensor], grad_2: Optional[tf.Tensor], param
     """
     Add two gradients, either of which may be missing.
 
-    :param grad_1: (tf.Tensor or None) the first
-    :param grad_2: (tf.Tensor or None) the second
-    :param param: (tf.Variable) what they are gradients of, for the message
-    :param verbose: (int) print what is added if greater than 1
-    :return: (tf.Tensor or None) their sum
+    :param grad_1: the first
+    :param grad_2: the second
+    :param param: what they are gradients of, for the message
+    :param verbose: print what is added if greater than 1
+    :return: their sum
     """
     if verbose > 1:
         print([grad_1, grad_2, param.name])
@@ -374,13 +374,13 @@ def gradient_add(grad_1: Optional[tf.Tensor], grad_2: Optional[tf.Tensor], param
     return grad_1 + grad_2
 
 
-class SetFromFlat(object):
+class SetFromFlat:
     """
     Set variables from one vector.
 
-    :param var_list: ([tf.Variable]) the variables
-    :param dtype: (tf.DType) type of the vector
-    :param sess: (tf.Session) the session; None means the default session at the call
+    :param var_list: the variables
+    :param dtype: type of the vector
+    :param sess: the session; None means the default session at the call
     """
 
     def __init__(self, var_list: Sequence[tf.Variable], dtype: tf.DType = tf.float32,
@@ -397,12 +397,12 @@ class SetFromFlat(object):
         self._set(np.array(theta))
 
 
-class GetFlat(object):
+class GetFlat:
     """
     Get variables as one vector.
 
-    :param var_list: ([tf.Variable]) the variables
-    :param sess: (tf.Session) the session; None means the default session at the call
+    :param var_list: the variables
+    :param sess: the session; None means the default session at the call
     """
 
     def __init__(self, var_list: Sequence[tf.Variable], sess: Optional[tf.Session] = None):
@@ -421,12 +421,12 @@ def var_shape(tensor: tf.Tensor) -> List[int]:
     """
     Return the static shape of a tensor.
 
-    :param tensor: (tf.Tensor) tensor with a completely known shape
-    :return: ([int]) its shape
+    :param tensor: tensor with a completely known shape
+    :return: its shape
     """
     shape = tensor.get_shape().as_list()
     if any(dim is None for dim in shape):
-        raise ValueError("the shape of {} is not completely known: {}".format(tensor.name, shape))
+        raise ValueError(f"the shape of {tensor.name} is not completely known: {shape}")
     return shape
 
 
@@ -434,8 +434,8 @@ def numel(tensor: tf.Tensor) -> int:
     """
     Return the number of elements of a tensor.
 
-    :param tensor: (tf.Tensor) tensor with a completely known shape
-    :return: (int) number of elements
+    :param tensor: tensor with a completely known shape
+    :return: number of elements
     """
     return intprod(var_shape(tensor))
 
@@ -444,8 +444,8 @@ def intprod(tensor: Iterable[int]) -> int:
     """
     Multiply all numbers of a list.
 
-    :param tensor: ([int]) the numbers
-    :return: (int) their product, 1 for an empty list
+    :param tensor: the numbers
+    :return: their product, 1 for an empty list
     """
     return int(np.prod(list(tensor)))
 
@@ -454,22 +454,21 @@ def check_shape(tensors: Sequence[tf.Tensor], shapes: Sequence[Sequence[Optional
     """
     Verify that tensors have the given static shapes.
 
-    :param tensors: ([tf.Tensor]) the tensors
-    :param shapes: ([list]) their expected shapes
+    :param tensors: the tensors
+    :param shapes: their expected shapes
     :raises ValueError: at the first that differs
     """
     for index, (tensor, shape) in enumerate(zip(tensors, shapes)):
         if tensor.get_shape().as_list() != list(shape):
-            raise ValueError("tensor {} ({}) has shape {}, expected {}".format(
-                index, tensor.name, tensor.get_shape().as_list(), list(shape)))
+            raise ValueError(f"tensor {index} ({tensor.name}) has shape {tensor.get_shape().as_list()}, expected {list(shape)}")
 
 
 def is_image(tensor: Union[tf.Tensor, np.ndarray]) -> bool:
     """
     Tell whether TensorBoard can show a tensor as images: grey, RGB or RGBD.
 
-    :param tensor: (tf.Tensor or np.ndarray) the tensor
-    :return: (bool) True for a shape (batch, height, width, 1, 3 or 4)
+    :param tensor: the tensor
+    :return: True for a shape (batch, height, width, 1, 3 or 4)
     """
     return len(tensor.shape) == 4 and int(tensor.shape[-1]) in (1, 3, 4)
 
@@ -478,11 +477,11 @@ def batch_to_seq(tensor_batch: tf.Tensor, n_batch: Optional[int], n_steps: int, 
     """
     Split a batch that holds all steps of one environment after the other into a sequence over time.
 
-    :param tensor_batch: (tf.Tensor) shape (n_envs * n_steps, ...)
-    :param n_batch: (int) number of environments; None leaves it open
-    :param n_steps: (int) number of steps
-    :param flat: (bool) whether the tensor has one value per row
-    :return: ([tf.Tensor]) n_steps tensors of shape (n_envs, n_features), or (n_envs, 1) if flat
+    :param tensor_batch: shape (n_envs * n_steps, ...)
+    :param n_batch: number of environments; None leaves it open
+    :param n_steps: number of steps
+    :param flat: whether the tensor has one value per row
+    :return: n_steps tensors of shape (n_envs, n_features), or (n_envs, 1) if flat
     """
     n_envs = -1 if n_batch is None else n_batch
     shape = [n_envs, n_steps] if flat else [n_envs, n_steps, intprod(tensor_batch.shape.as_list()[1:])]
@@ -494,9 +493,9 @@ def seq_to_batch(tensor_sequence: Sequence[tf.Tensor], flat: bool = False) -> tf
     """
     Join a sequence over time into a batch with all steps of one environment after the other.
 
-    :param tensor_sequence: ([tf.Tensor]) n_steps tensors of shape (n_envs, n_features), or (n_envs,) if flat
-    :param flat: (bool) whether the tensors have one value per environment
-    :return: (tf.Tensor) shape (n_envs * n_steps, n_features), or (n_envs * n_steps,) if flat
+    :param tensor_sequence: n_steps tensors of shape (n_envs, n_features), or (n_envs,) if flat
+    :param flat: whether the tensors have one value per environment
+    :return: shape (n_envs * n_steps, n_features), or (n_envs * n_steps,) if flat
     """
     stacked = tf.stack(values=tensor_sequence, axis=1)
     return tf.reshape(stacked, [-1] if flat else [-1, int(tensor_sequence[0].shape[-1])])
@@ -510,8 +509,8 @@ def sample(logits: tf.Tensor) -> tf.Tensor:
     """
     Sample from categorical distributions with the Gumbel-max trick, http://amid.fish/humble-gumbel
 
-    :param logits: (tf.Tensor) unnormalised log-probabilities, shape (n_batch, n_categories)
-    :return: (tf.Tensor) sampled categories, int64, shape (n_batch,)
+    :param logits: unnormalised log-probabilities, shape (n_batch, n_categories)
+    :return: sampled categories, int64, shape (n_batch,)
     """
     uniform = tf.random_uniform(tf.shape(logits), dtype=logits.dtype, seed=next_op_seed())
     return tf.argmax(logits - tf.log(-tf.log(uniform)), axis=-1)
@@ -521,8 +520,8 @@ def calc_entropy(logits: tf.Tensor) -> tf.Tensor:
     """
     Compute the entropy of categorical distributions.
 
-    :param logits: (tf.Tensor) unnormalised log-probabilities, shape (n_batch, n_categories)
-    :return: (tf.Tensor) entropies in nats, shape (n_batch,)
+    :param logits: unnormalised log-probabilities, shape (n_batch, n_categories)
+    :return: entropies in nats, shape (n_batch,)
     """
     shifted = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
     exp = tf.exp(shifted)
@@ -534,9 +533,9 @@ def mse(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """
     Compute the mean squared error, with a factor of one half.
 
-    :param pred: (tf.Tensor) predictions
-    :param target: (tf.Tensor) targets, same shape
-    :return: (tf.Tensor) scalar
+    :param pred: predictions
+    :param target: targets, same shape
+    :return: scalar
     """
     return tf.reduce_mean(tf.square(pred - target) / 2.)
 
@@ -545,8 +544,8 @@ def avg_norm(tensor: tf.Tensor) -> tf.Tensor:
     """
     Average the Euclidean norms of the rows.
 
-    :param tensor: (tf.Tensor) shape (n_batch, n)
-    :return: (tf.Tensor) scalar
+    :param tensor: shape (n_batch, n)
+    :return: scalar
     """
     return tf.reduce_mean(tf.sqrt(tf.reduce_sum(tf.square(tensor), axis=-1)))
 
@@ -555,9 +554,9 @@ def huber_loss(tensor: tf.Tensor, delta: float = 1.0) -> tf.Tensor:
     """
     Compute the Huber loss, https://en.wikipedia.org/wiki/Huber_loss: quadratic below delta, linear above.
 
-    :param tensor: (tf.Tensor) errors
-    :param delta: (float) where it becomes linear
-    :return: (tf.Tensor) losses, same shape
+    :param tensor: errors
+    :param delta: where it becomes linear
+    :return: losses, same shape
     """
     return tf.where(tf.abs(tensor) < delta, tf.square(tensor) * 0.5, delta * (tf.abs(tensor) - 0.5 * delta))
 
@@ -566,9 +565,9 @@ def q_explained_variance(q_pred: tf.Tensor, q_true: tf.Tensor) -> tf.Tensor:
     """
     Compute which fraction of the variance of Q values the predictions explain.
 
-    :param q_pred: (tf.Tensor) predictions
-    :param q_true: (tf.Tensor) targets, same shape
-    :return: (tf.Tensor) scalar, 1 for a perfect prediction
+    :param q_pred: predictions
+    :param q_true: targets, same shape
+    :return: scalar, 1 for a perfect prediction
     """
     _, var_y = tf.nn.moments(q_true, axes=[0, 1])
     _, var_pred = tf.nn.moments(q_true - q_pred, axes=[0, 1])
@@ -584,9 +583,9 @@ def scalar_summary(tag: str, value: float) -> tf.Summary:
     """
     Make a summary of one number.
 
-    :param tag: (str) its name in TensorBoard
-    :param value: (float) the number
-    :return: (tf.Summary) for `writer.add_summary`
+    :param tag: its name in TensorBoard
+    :param value: the number
+    :return: for ``writer.add_summary``
     """
     return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=value)])
 
@@ -594,14 +593,14 @@ def scalar_summary(tag: str, value: float) -> tf.Summary:
 def total_episode_reward_logger(rew_acc: np.ndarray, rewards: np.ndarray, masks: np.ndarray,
                                 writer: Any, steps: int) -> np.ndarray:
     """
-    Write the reward of every episode that ended to TensorBoard, as `episode_reward`.
+    Write the reward of every episode that ended to TensorBoard, as ``episode_reward``.
 
-    :param rew_acc: (np.ndarray) reward so far of each running episode, shape (n_envs,); updated in place
-    :param rewards: (np.ndarray) new rewards, shape (n_envs, n_steps)
-    :param masks: (np.ndarray) True where a step begins a new episode, shape (n_envs, n_steps)
-    :param writer: (tf.summary.FileWriter) the writer
-    :param steps: (int) number of time steps before these
-    :return: (np.ndarray) reward so far of each running episode, shape (n_envs,)
+    :param rew_acc: reward so far of each running episode, shape (n_envs,); updated in place
+    :param rewards: new rewards, shape (n_envs, n_steps)
+    :param masks: True where a step begins a new episode, shape (n_envs, n_steps)
+    :param writer: the writer
+    :param steps: number of time steps before these
+    :return: reward so far of each running episode, shape (n_envs,)
     """
     n_envs, n_steps = np.shape(rewards)
     ended = collections.defaultdict(list)  # time step -> rewards of the episodes that ended there

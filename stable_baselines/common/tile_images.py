@@ -6,8 +6,8 @@ def tile_images(img_nhwc: np.ndarray) -> np.ndarray:
     """
     Tile images of one size into a grid as near to a square as possible, filled row by row.
 
-    :param img_nhwc: (list or np.ndarray) images, shape (n_images, height, width, n_channels)
-    :return: (np.ndarray) the grid, shape (n_rows * height, n_columns * width, n_channels); places left over are black
+    :param img_nhwc: images, shape (n_images, height, width, n_channels)
+    :return: the grid, shape (n_rows * height, n_columns * width, n_channels); places left over are black
     """
     images = np.asarray(img_nhwc)
     n_images, height, width, n_channels = images.shape

@@ -39,7 +39,7 @@ def value_loss(values: tf.Tensor, old_values: tf.Tensor, returns: tf.Tensor,
     r"""
     Half the mean squared error of the values, at least that of values clipped around the old ones.
 
-    Unlike the paper: the clipping, which OpenAI's implementation added; `clip_range_vf=None` is the paper's.
+    Unlike the paper: the clipping, which OpenAI's implementation added; ``clip_range_vf=None`` is the paper's.
 
     .. math:: \frac{1}{2} E[\max((V - R)^2, (V_{old} + clip(V - V_{old}, -\epsilon, \epsilon) - R)^2)]
     """
@@ -65,28 +65,28 @@ class PPO2(ActorCriticRLModel):
     """
     Proximal Policy Optimization, https://arxiv.org/abs/1707.06347
 
-    :param policy: (Type[ActorCriticPolicy] or str) the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: (gym.Env, VecEnv or str) the environment, or the id of a registered one
-    :param gamma: (float) discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
-    :param n_steps: (int) number of steps of each environment per update; the batch has n_steps * n_envs samples
-    :param ent_coef: (float) weight of the entropy; larger values explore longer, typical 0 to 0.01
-    :param learning_rate: (float or callable) step size, or a function of the progress remaining (1 to 0)
-    :param vf_coef: (float) weight of the value loss
-    :param max_grad_norm: (float) gradients are clipped to this global norm; None does not clip
-    :param lam: (float) GAE's trade-off: smaller values are less noisy and more biased, typical 0.9 to 1
-    :param nminibatches: (int) number of minibatches per epoch; must divide n_steps * n_envs, for recurrent policies
+    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
+    :param env: the environment, or the id of a registered one
+    :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
+    :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
+    :param ent_coef: weight of the entropy; larger values explore longer, typical 0 to 0.01
+    :param learning_rate: step size, or a function of the progress remaining (1 to 0)
+    :param vf_coef: weight of the value loss
+    :param max_grad_norm: gradients are clipped to this global norm; None does not clip
+    :param lam: GAE's trade-off: smaller values are less noisy and more biased, typical 0.9 to 1
+    :param nminibatches: number of minibatches per epoch; must divide n_steps * n_envs, for recurrent policies
         the number of environments
-    :param noptepochs: (int) number of epochs over each batch; more learn faster from it and drift further off it
-    :param cliprange: (float or callable) how far the probability ratio may be off 1, typical 0.1 to 0.3
-    :param cliprange_vf: (float or callable) how far the values may go from the old ones, on the scale of the rewards;
+    :param noptepochs: number of epochs over each batch; more learn faster from it and drift further off it
+    :param cliprange: how far the probability ratio may be off 1, typical 0.1 to 0.3
+    :param cliprange_vf: how far the values may go from the old ones, on the scale of the rewards;
         None means as cliprange, a negative number does not clip (as in the paper)
-    :param verbose: (int) 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: (str) folder for TensorBoard; None writes nothing
-    :param _init_setup_model: (bool) whether to build the network at once
-    :param policy_kwargs: (dict) extra arguments of the policy
-    :param full_tensorboard_log: (bool) whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: (int) seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: (int) number of threads of TensorFlow; None means the number of CPUs
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param tensorboard_log: folder for TensorBoard; None writes nothing
+    :param _init_setup_model: whether to build the network at once
+    :param policy_kwargs: extra arguments of the policy
+    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
+    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     loss_names = list(Losses._fields)
@@ -112,7 +112,7 @@ class PPO2(ActorCriticRLModel):
         self.cliprange_vf = cliprange_vf
         self.tensorboard_log = tensorboard_log
         self.full_tensorboard_log = full_tensorboard_log
-        super(PPO2, self).__init__(policy, env, verbose=verbose, requires_vec_env=True,
+        super().__init__(policy, env, verbose=verbose, requires_vec_env=True,
                                    policy_base=ActorCriticPolicy, policy_kwargs=policy_kwargs, seed=seed,
                                    n_cpu_tf_sess=n_cpu_tf_sess, _init_setup_model=_init_setup_model)
         if _init_setup_model:
@@ -122,16 +122,16 @@ class PPO2(ActorCriticRLModel):
         check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches, noptepochs=self.noptepochs)
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is no schedule before anything is built
-        super(PPO2, self).setup_model()
+        super().setup_model()
 
     def _check_minibatches(self) -> None:
         """Refuse to learn with a number of minibatches that would leave samples out."""
         if self.policy.recurrent and self.n_envs % self.nminibatches != 0:
-            raise ValueError("with a recurrent policy the number of environments ({}) must be a multiple of "
-                             "nminibatches ({})".format(self.n_envs, self.nminibatches))
+            raise ValueError(f"with a recurrent policy the number of environments ({self.n_envs}) must be a multiple of "
+                             f"nminibatches ({self.nminibatches})")
         if self.n_batch % self.nminibatches != 0:
-            raise ValueError("nminibatches ({}) must divide the number of samples per update, n_steps * n_envs = {}"
-                             .format(self.nminibatches, self.n_batch))
+            raise ValueError(f"nminibatches ({self.nminibatches}) must divide the number of samples per update, n_steps * n_envs = {self.n_batch}"
+                             )
 
     def _cliprange_vf_schedule(self) -> Optional[ScheduleFn]:
         """Return the schedule of the value function's clip range, None if it is not clipped."""
@@ -256,7 +256,7 @@ class PPO2(ActorCriticRLModel):
         return feeds + [masks, states] if self.policy.recurrent else feeds
 
     def _train_step(self, learning_rate: float, clip_range: float, clip_range_vf: float, *minibatch) -> Losses:
-        """Update the parameters with one minibatch (in the order of `_feeds`); return the losses before the step."""
+        """Update the parameters with one minibatch (in the order of ``_feeds``); return the losses before the step."""
         return Losses(*self._train_function(*self._feeds(learning_rate, clip_range, clip_range_vf, *minibatch)))
 
     def _log(self, update: int, rollout: Rollout, losses: np.ndarray, fps: int, time_elapsed: float) -> None:

@@ -13,14 +13,14 @@ def train(env_id: str, num_timesteps: int, seed: int, policy: str, n_envs: int =
     """
     Train PPO2 with the hyperparameters of its paper for Atari games.
 
-    :param env_id: (str) the game's id
-    :param num_timesteps: (int) number of steps, over all environments; each is four frames
-    :param seed: (int) seed of the environments and the model
-    :param policy: (str) 'cnn', 'lstm', 'lnlstm' or 'mlp'
-    :param n_envs: (int) number of environments
-    :param nminibatches: (int) number of minibatches per epoch
-    :param n_steps: (int) number of steps of each environment per update
-    :return: (PPO2) the model
+    :param env_id: the game's id
+    :param num_timesteps: number of steps, over all environments; each is four frames
+    :param seed: seed of the environments and the model
+    :param policy: 'cnn', 'lstm', 'lnlstm' or 'mlp'
+    :param n_envs: number of environments
+    :param nminibatches: number of minibatches per epoch
+    :param n_steps: number of steps of each environment per update
+    :return: the model
     :raises ValueError: if there is no such policy
     """
     if policy not in POLICIES:

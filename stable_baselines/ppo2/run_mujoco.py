@@ -15,10 +15,10 @@ def train(env_id: str, num_timesteps: int, seed: int) -> Tuple[PPO2, VecNormaliz
     """
     Train PPO2 with the hyperparameters of its paper for MuJoCo tasks, on normalised observations and rewards.
 
-    :param env_id: (str) the task's id
-    :param num_timesteps: (int) number of steps
-    :param seed: (int) seed of the environment, the model and the global generators
-    :return: (PPO2, VecNormalize) the model, and the environment with the statistics that it was trained with
+    :param env_id: the task's id
+    :param num_timesteps: number of steps
+    :param seed: seed of the environment, the model and the global generators
+    :return: the model, and the environment with the statistics that it was trained with
     """
     env = VecNormalize(DummyVecEnv([lambda: Monitor(make(env_id), logger.get_dir(), allow_early_resets=True)]))
     set_global_seeds(seed)
@@ -32,8 +32,8 @@ def play(model: PPO2, env: VecNormalize) -> None:
     """
     Show what a model learned, until interrupted.
 
-    :param model: (PPO2) the model
-    :param env: (VecNormalize) the environment
+    :param model: the model
+    :param env: the environment
     """
     logger.log("Running trained model")
     obs = env.reset()

@@ -70,7 +70,7 @@ def test_every_constructor_argument_is_saved(algorithm, tmp_path):
         assert value != inspect.signature(algorithm.model_class.__init__).parameters[name].default
     model = algorithm.model_class("MlpPolicy", make_vec(algorithm), **algorithm.changed)
     for form in (False, True):
-        path = str(tmp_path / "model{}".format(form))
+        path = str(tmp_path / f"model{form}")
         model.save(path, cloudpickle=form)
         loaded = algorithm.model_class.load(path)
         for name, value in algorithm.changed.items():
@@ -83,18 +83,18 @@ def test_subclasses_are_saved_whole(algorithm, tmp_path):
         """Takes anything."""
 
         def __init__(self, *args, **kwargs):
-            super(PassesOn, self).__init__(*args, **kwargs)
+            super().__init__(*args, **kwargs)
 
     class AddsOne(algorithm.model_class):
         """Has an argument of its own, and one that it does not keep."""
 
         def __init__(self, policy, env, my_coef=3, unkept=None, **kwargs):
             self.my_coef = my_coef
-            super(AddsOne, self).__init__(policy, env, **kwargs)
+            super().__init__(policy, env, **kwargs)
 
     for number, (model_class, extra) in enumerate([(PassesOn, {}), (AddsOne, dict(my_coef=5))]):
         model = model_class("MlpPolicy", make_vec(algorithm), seed=0, gamma=.5, **dict(algorithm.kwargs, **extra))
-        path = str(tmp_path / "model{}".format(number))
+        path = str(tmp_path / f"model{number}")
         model.save(path)
         loaded = model_class.load(path)
         assert loaded.gamma == .5 and getattr(loaded, "my_coef", 5) == 5
@@ -115,9 +115,9 @@ def test_a_policy_whose_module_is_gone(algorithm, tmp_path):
     model.policy = type("Gone", (model.policy,), {"__module__": "module_that_is_gone"})
     with passing_module(Gone=model.policy):
         for form in (False, True):
-            model.save(str(tmp_path / "model{}".format(form)), cloudpickle=form)
+            model.save(str(tmp_path / f"model{form}"), cloudpickle=form)
     for form in (False, True):
-        path = str(tmp_path / "model{}".format(form))
+        path = str(tmp_path / f"model{form}")
         with pytest.raises(ValueError, match="could not unpickle 'policy'.*policy=..."):
             algorithm.model_class.load(path)
         assert_same_parameters(model, algorithm.model_class.load(path, policy="MlpPolicy"))
@@ -209,7 +209,7 @@ class LocalsCallback(BaseCallback):
     """Remembers which local variables were offered at the first step."""
 
     def __init__(self):
-        super(LocalsCallback, self).__init__()
+        super().__init__()
         self.offered, self.events = None, []
 
     def _on_training_start(self):
@@ -275,7 +275,7 @@ def test_checkpoints_and_evaluation(algorithm, tmp_path):
                  EvalCallback(make_vec(algorithm, 1), eval_freq=algorithm.steps // algorithm.n_envs, verbose=0,
                               n_eval_episodes=1, log_path=str(tmp_path), best_model_save_path=str(tmp_path))]
     model.learn(2 * algorithm.steps, callback=callbacks)
-    loaded = algorithm.model_class.load(str(tmp_path / "rl_model_{}_steps.zip".format(2 * algorithm.steps)))
+    loaded = algorithm.model_class.load(str(tmp_path / f"rl_model_{2 * algorithm.steps}_steps.zip"))
     assert loaded.get_parameters().keys() == model.get_parameters().keys()
     assert (tmp_path / "best_model.zip").is_file()
     with np.load(str(tmp_path / "evaluations.npz")) as evaluations:

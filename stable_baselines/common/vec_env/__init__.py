@@ -35,8 +35,8 @@ def unwrap_vec_normalize(env: Any) -> Optional[VecNormalize]:
     """
     Find the VecNormalize wrapper of an environment.
 
-    :param env: (Env or VecEnv) the environment
-    :return: (VecNormalize) the outermost one, None if there is none
+    :param env: the environment
+    :return: the outermost one, None if there is none
     """
     wrappers = _vec_normalize_wrappers(env)
     return wrappers[0] if wrappers else None
@@ -46,8 +46,8 @@ def sync_envs_normalization(env: Any, eval_env: Any) -> None:
     """
     Copy the statistics of an environment's VecNormalize wrappers to those of another environment.
 
-    :param env: (Env or VecEnv) where the statistics come from; without VecNormalize nothing is done
-    :param eval_env: (Env or VecEnv) where they go to
+    :param env: where the statistics come from; without VecNormalize nothing is done
+    :param eval_env: where they go to
     :raises ValueError: if it has another number of VecNormalize wrappers
     """
     sources, targets = _vec_normalize_wrappers(env), _vec_normalize_wrappers(eval_env)

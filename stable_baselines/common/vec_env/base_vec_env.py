@@ -31,9 +31,9 @@ class VecEnv(ABC):
     """
     An abstract vectorised environment: several environments stepped as one, each reset when its episode ends.
 
-    :param num_envs: (int) the number of environments
-    :param observation_space: (Space) the observation space of one environment
-    :param action_space: (Space) the action space of one environment
+    :param num_envs: the number of environments
+    :param observation_space: the observation space of one environment
+    :param action_space: the action space of one environment
     """
     metadata = {'render.modes': ['human', 'rgb_array']}
 
@@ -47,7 +47,7 @@ class VecEnv(ABC):
         """
         Reset all environments; a pending step is dropped.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         """
 
     @abstractmethod
@@ -55,7 +55,7 @@ class VecEnv(ABC):
         """
         Ask all environments for a step; ``step_wait()`` has the results.
 
-        :param actions: (np.ndarray or list) one action for each environment
+        :param actions: one action for each environment
         :raises AlreadySteppingError: if a step is pending, where steps run in the background
         """
 
@@ -67,7 +67,7 @@ class VecEnv(ABC):
         Where an episode ended, the observation is the first one of the next episode and the last one is in
         ``info['terminal_observation']``.
 
-        :return: (tuple) observations of shape (n_envs, ...), rewards (n_envs,) float32, dones (n_envs,) bool, list of
+        :return: observations of shape (n_envs, ...), rewards (n_envs,) float32, dones (n_envs,) bool, list of
             n_envs info dicts
         :raises NotSteppingError: if no step is pending, where steps run in the background
         """
@@ -81,9 +81,9 @@ class VecEnv(ABC):
         """
         Read an attribute of the environments.
 
-        :param attr_name: (str) the attribute's name
-        :param indices: (int or [int]) which environments, None for all
-        :return: (list) one value for each of them
+        :param attr_name: the attribute's name
+        :param indices: which environments, None for all
+        :return: one value for each of them
         """
 
     @abstractmethod
@@ -91,9 +91,9 @@ class VecEnv(ABC):
         """
         Set an attribute of the environments, all to the same value.
 
-        :param attr_name: (str) the attribute's name
+        :param attr_name: the attribute's name
         :param value: the value
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         """
 
     @abstractmethod
@@ -102,11 +102,11 @@ class VecEnv(ABC):
         """
         Call a method of the environments.
 
-        :param method_name: (str) the method's name
+        :param method_name: the method's name
         :param method_args: positional arguments of the call
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         :param method_kwargs: keyword arguments of the call
-        :return: (list) one result for each of them
+        :return: one result for each of them
         """
 
     @abstractmethod
@@ -114,16 +114,16 @@ class VecEnv(ABC):
         """
         Seed the environments: the i-th one with ``seed + i``.
 
-        :param seed: (int) the seed, None for arbitrary ones
-        :return: (list) for each environment what its ``seed`` returned
+        :param seed: the seed, None for arbitrary ones
+        :return: for each environment what its ``seed`` returned
         """
 
     def step(self, actions: Sequence[Any]) -> VecStep:
         """
         Step all environments.
 
-        :param actions: (np.ndarray or list) one action for each environment
-        :return: (tuple) observations, rewards, dones, infos, see ``step_wait()``
+        :param actions: one action for each environment
+        :return: observations, rewards, dones, infos, see ``step_wait()``
         """
         self.step_async(actions)
         return self.step_wait()
@@ -132,7 +132,7 @@ class VecEnv(ABC):
         """
         Render every environment as an image.
 
-        :return: ([np.ndarray]) images of shape (height, width, 3)
+        :return: images of shape (height, width, 3)
         """
         raise NotImplementedError
 
@@ -140,8 +140,8 @@ class VecEnv(ABC):
         """
         Render all environments as one picture, tiled.
 
-        :param mode: (str) 'human' for a window, 'rgb_array' to get the picture
-        :return: (np.ndarray) the picture, shape (height, width, 3), for 'rgb_array'
+        :param mode: 'human' for a window, 'rgb_array' to get the picture
+        :return: the picture, shape (height, width, 3), for 'rgb_array'
         :raises ValueError: if the mode is neither
         """
         try:
@@ -167,9 +167,9 @@ class VecEnv(ABC):
         """
         Check whether reading an attribute through a wrapper would hide another one of that name.
 
-        :param name: (str) the attribute's name
-        :param already_found: (bool) whether a wrapper further out has it already
-        :return: (str) the class whose attribute would be hidden, None if there is none
+        :param name: the attribute's name
+        :param already_found: whether a wrapper further out has it already
+        :return: the class whose attribute would be hidden, None if there is none
         """
         if already_found and self._has_attribute(name):
             return f'{type(self).__module__}.{type(self).__name__}'
@@ -183,8 +183,8 @@ class VecEnv(ABC):
         """
         Turn the ``indices`` argument into indices.
 
-        :param indices: (int or [int]) which environments, None for all
-        :return: (iterable of int) the indices
+        :param indices: which environments, None for all
+        :return: the indices
         """
         if indices is None:
             return range(self.num_envs)
@@ -197,9 +197,9 @@ class VecEnvWrapper(VecEnv):
     """
     Base class of wrappers around a vectorised environment: forwards everything, unknown attributes included.
 
-    :param venv: (VecEnv) what to wrap
-    :param observation_space: (Space) the observation space, None for the one of ``venv``
-    :param action_space: (Space) the action space, None for the one of ``venv``
+    :param venv: what to wrap
+    :param observation_space: the observation space, None for the one of ``venv``
+    :param action_space: the action space, None for the one of ``venv``
     """
 
     def __init__(self, venv: VecEnv, observation_space: Any = None, action_space: Any = None):
@@ -213,7 +213,7 @@ class VecEnvWrapper(VecEnv):
         """
         Reset all environments.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         """
 
     @abstractmethod
@@ -221,14 +221,14 @@ class VecEnvWrapper(VecEnv):
         """
         Wait for the step asked for with ``step_async()``.
 
-        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``
+        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``
         """
 
     def step_async(self, actions: Sequence[Any]) -> None:
         """
         Ask all environments for a step.
 
-        :param actions: (np.ndarray or list) one action for each environment
+        :param actions: one action for each environment
         """
         self.venv.step_async(actions)
 
@@ -236,8 +236,8 @@ class VecEnvWrapper(VecEnv):
         """
         Seed the environments: the i-th one with ``seed + i``.
 
-        :param seed: (int) the seed, None for arbitrary ones
-        :return: (list) for each environment what its ``seed`` returned
+        :param seed: the seed, None for arbitrary ones
+        :return: for each environment what its ``seed`` returned
         """
         return self.venv.seed(seed)
 
@@ -249,8 +249,8 @@ class VecEnvWrapper(VecEnv):
         """
         Render all environments.
 
-        :param mode: (str) 'human' for a window, 'rgb_array' to get the picture
-        :return: (np.ndarray) the picture, shape (height, width, 3), for 'rgb_array'
+        :param mode: 'human' for a window, 'rgb_array' to get the picture
+        :return: the picture, shape (height, width, 3), for 'rgb_array'
         """
         return self.venv.render(mode=mode)
 
@@ -258,7 +258,7 @@ class VecEnvWrapper(VecEnv):
         """
         Render every environment as an image.
 
-        :return: ([np.ndarray]) images of shape (height, width, 3)
+        :return: images of shape (height, width, 3)
         """
         return self.venv.get_images()
 
@@ -266,9 +266,9 @@ class VecEnvWrapper(VecEnv):
         """
         Read an attribute of the environments.
 
-        :param attr_name: (str) the attribute's name
-        :param indices: (int or [int]) which environments, None for all
-        :return: (list) one value for each of them
+        :param attr_name: the attribute's name
+        :param indices: which environments, None for all
+        :return: one value for each of them
         """
         return self.venv.get_attr(attr_name, indices)
 
@@ -276,9 +276,9 @@ class VecEnvWrapper(VecEnv):
         """
         Set an attribute of the environments, all to the same value.
 
-        :param attr_name: (str) the attribute's name
+        :param attr_name: the attribute's name
         :param value: the value
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         """
         return self.venv.set_attr(attr_name, value, indices)
 
@@ -287,11 +287,11 @@ class VecEnvWrapper(VecEnv):
         """
         Call a method of the environments.
 
-        :param method_name: (str) the method's name
+        :param method_name: the method's name
         :param method_args: positional arguments of the call
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         :param method_kwargs: keyword arguments of the call
-        :return: (list) one result for each of them
+        :return: one result for each of them
         """
         return self.venv.env_method(method_name, *method_args, indices=indices, **method_kwargs)
 
@@ -314,7 +314,7 @@ class VecEnvWrapper(VecEnv):
         """
         Read an attribute of this wrapper or of what it wraps, the outermost first.
 
-        :param name: (str) the attribute's name
+        :param name: the attribute's name
         :return: its value
         :raises AttributeError: if none has it
         """
@@ -328,9 +328,9 @@ class VecEnvWrapper(VecEnv):
         """
         Check whether reading an attribute through a wrapper would hide another one of that name.
 
-        :param name: (str) the attribute's name
-        :param already_found: (bool) whether a wrapper further out has it already
-        :return: (str) the class whose attribute would be hidden, None if there is none
+        :param name: the attribute's name
+        :param already_found: whether a wrapper further out has it already
+        :return: the class whose attribute would be hidden, None if there is none
         """
         hidden = super().getattr_depth_check(name, already_found)
         if hidden is not None:

@@ -20,7 +20,7 @@ class DummyVecEnv(VecEnv):
     For environments as cheap as CartPole this is faster than processes. It also makes a vectorised environment of a
     single one.
 
-    :param env_fns: ([callable]) functions that make one environment each, of gym or gymnasium
+    :param env_fns: functions that make one environment each, of gym or gymnasium
     :raises TypeError: if one of them is not callable or does not make an environment
     :raises ValueError: if there are none, or if the environments' spaces can not be used
     """
@@ -38,7 +38,7 @@ class DummyVecEnv(VecEnv):
         """
         Keep the actions for ``step_wait()``.
 
-        :param actions: (np.ndarray or list) one action for each environment
+        :param actions: one action for each environment
         :raises ValueError: if there are more or fewer
         """
         if len(actions) != self.num_envs:
@@ -50,7 +50,7 @@ class DummyVecEnv(VecEnv):
         """
         Step the environments, and reset those whose episode ends.
 
-        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``; arrays and dicts are the
+        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``; arrays and dicts are the
             caller's, the next step does not touch them
         :raises NotSteppingError: if there are no actions
         """
@@ -76,7 +76,7 @@ class DummyVecEnv(VecEnv):
         """
         Reset all environments.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         """
         self.actions = None
         return self._stack([env.reset() for env in self.envs])
@@ -85,8 +85,8 @@ class DummyVecEnv(VecEnv):
         """
         Put the environments' observations into new arrays of the space's dtype.
 
-        :param all_obs: (list) one observation for each environment
-        :return: (np.ndarray, or dict or tuple of them) shape (n_envs, ...)
+        :param all_obs: one observation for each environment
+        :return: shape (n_envs, ...)
         """
         if self._has_parts:
             return dict_to_obs(self.observation_space, OrderedDict(
@@ -105,8 +105,8 @@ class DummyVecEnv(VecEnv):
         """
         Seed the environments: the i-th one with ``seed + i``.
 
-        :param seed: (int) the seed, None for arbitrary ones
-        :return: (list) for each environment what its ``seed`` returned
+        :param seed: the seed, None for arbitrary ones
+        :return: for each environment what its ``seed`` returned
         """
         return [env.seed(None if seed is None else seed + index) for index, env in enumerate(self.envs)]
 
@@ -119,7 +119,7 @@ class DummyVecEnv(VecEnv):
         """
         Render every environment as an image.
 
-        :return: ([np.ndarray]) images of shape (height, width, 3)
+        :return: images of shape (height, width, 3)
         """
         return [env.render(mode='rgb_array') for env in self.envs]
 
@@ -127,8 +127,8 @@ class DummyVecEnv(VecEnv):
         """
         Render the environments: one by its own means, several as one tiled picture.
 
-        :param mode: (str) 'human', or 'rgb_array' to get the picture; any mode of the environment if there is only one
-        :return: (np.ndarray) the picture, shape (height, width, 3), for 'rgb_array'
+        :param mode: 'human', or 'rgb_array' to get the picture; any mode of the environment if there is only one
+        :return: the picture, shape (height, width, 3), for 'rgb_array'
         """
         if self.num_envs == 1:
             return self.envs[0].render(mode=mode)
@@ -138,9 +138,9 @@ class DummyVecEnv(VecEnv):
         """
         Read an attribute of the environments.
 
-        :param attr_name: (str) the attribute's name
-        :param indices: (int or [int]) which environments, None for all
-        :return: (list) one value for each of them
+        :param attr_name: the attribute's name
+        :param indices: which environments, None for all
+        :return: one value for each of them
         """
         return [getattr(env, attr_name) for env in self._get_target_envs(indices)]
 
@@ -148,9 +148,9 @@ class DummyVecEnv(VecEnv):
         """
         Set an attribute of the environments, all to the same value.
 
-        :param attr_name: (str) the attribute's name
+        :param attr_name: the attribute's name
         :param value: the value
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         """
         for env in self._get_target_envs(indices):
             setattr(env, attr_name, value)
@@ -160,11 +160,11 @@ class DummyVecEnv(VecEnv):
         """
         Call a method of the environments.
 
-        :param method_name: (str) the method's name
+        :param method_name: the method's name
         :param method_args: positional arguments of the call
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         :param method_kwargs: keyword arguments of the call
-        :return: (list) one result for each of them
+        :return: one result for each of them
         """
         return [getattr(env, method_name)(*method_args, **method_kwargs) for env in self._get_target_envs(indices)]
 
@@ -177,8 +177,8 @@ def _make_envs(env_fns: Sequence[Callable[[], Any]]) -> List[Any]:
     """
     Make the environments, in the classic API.
 
-    :param env_fns: ([callable]) functions that make one environment each
-    :return: ([Env]) the environments
+    :param env_fns: functions that make one environment each
+    :return: the environments
     """
     env_fns = list(env_fns)
     if not env_fns:

@@ -57,7 +57,7 @@ def dumps(value: Any) -> bytes:
     Pickle a value: by pickle, which is fast, or by cloudpickle, which knows lambdas and classes of ``__main__``.
 
     :param value: the value
-    :return: (bytes) its pickle
+    :return: its pickle
     """
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
@@ -71,8 +71,8 @@ class Channel:
 
     The two ends take turns, as in question and answer, so that one read never sees two messages.
 
-    :param sock: (socket.socket) the end
-    :param patience: (float) seconds after which waiting for the other end is broken off, None for never
+    :param sock: the end
+    :param patience: seconds after which waiting for the other end is broken off, None for never
     """
 
     def __init__(self, sock: socket.socket, patience: Optional[float] = None):
@@ -96,7 +96,7 @@ class Channel:
         """
         Return the socket's descriptor, so that a channel can be waited for like a socket.
 
-        :return: (int) the descriptor
+        :return: the descriptor
         """
         return self._sock.fileno()
 
@@ -104,9 +104,9 @@ class Channel:
         """
         Send a code with a pickled value.
 
-        :param code: (bytes) one lower-case letter
-        :param payload: (bytes) what ``dumps`` returned
-        :param on_wait: (callable) called whenever patience is at an end while the other end does not read; it may raise
+        :param code: one lower-case letter
+        :param payload: what ``dumps`` returned
+        :param on_wait: called whenever patience is at an end while the other end does not read; it may raise
         :raises OSError: if the other end is gone
         """
         message = memoryview(code + _LENGTH.pack(len(payload)) + payload)
@@ -120,7 +120,7 @@ class Channel:
         """
         Wait for a message.
 
-        :return: (tuple) the code and the pickled value, None behind a signal
+        :return: the code and the pickled value, None behind a signal
         :raises NOT_YET: if patience is at an end before it is complete; what came is kept for the next call
         :raises EOFError: if the other end is closed
         """
@@ -176,10 +176,10 @@ class SharedMemory:
 
         The arrays hold the mapping from here on.
 
-        :param n_envs: (int) the number of rows of each array
-        :param action: (ArraySpec) shape and dtype of an action, None if actions are not shared
-        :param obs: ([ArraySpec]) shape and dtype of each part of an observation
-        :return: (SharedArrays) the arrays, of shape (n_envs, ...), zeros at first
+        :param n_envs: the number of rows of each array
+        :param action: shape and dtype of an action, None if actions are not shared
+        :param obs: shape and dtype of each part of an observation
+        :return: the arrays, of shape (n_envs, ...), zeros at first
         :raises OSError: if there is not so much shared memory
         """
         rows = [ArraySpec((), np.dtype(np.float64)), ArraySpec((), np.dtype(np.bool_))]

@@ -31,7 +31,7 @@ from stable_baselines.common.vec_env.base_vec_env import (
 from stable_baselines.common.vec_env.subproc_worker import EnvFactory, work
 from stable_baselines.common.vec_env.util import dict_to_obs, obs_space_info
 
-__all__ = ['SubprocVecEnv', 'VecEnv', 'CloudpickleWrapper']
+__all__ = ['CloudpickleWrapper', 'SubprocVecEnv', 'VecEnv']
 
 _CHECK_INTERVAL = 0.5  # seconds between two looks at whether the workers are alive, while an answer is awaited
 _SHARED_ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
@@ -41,12 +41,12 @@ class _Worker:
     """
     A worker as the parent sees it; starts its process.
 
-    :param context: (multiprocessing context) says how processes are started
-    :param index: (int) the environment's index
-    :param env_fn: (callable) builds the environment, in the worker
-    :param memory: (SharedMemory) the memory of all workers
-    :param patience: (float) seconds after which waiting for an answer is broken off, for a look at the workers
-    :param siblings: ([_Worker]) the workers started before
+    :param context: says how processes are started
+    :param index: the environment's index
+    :param env_fn: builds the environment, in the worker
+    :param memory: the memory of all workers
+    :param patience: seconds after which waiting for an answer is broken off, for a look at the workers
+    :param siblings: the workers started before
     """
 
     def __init__(self, context: Any, index: int, env_fn: Callable[[], Any], memory: ipc.SharedMemory, patience: float,
@@ -73,8 +73,8 @@ class _Worker:
         """
         Describe how the process died.
 
-        :param question: (str) what it was asked for
-        :return: (RuntimeError) the exception to raise
+        :param question: what it was asked for
+        :return: the exception to raise
         """
         self.process.join(1)  # the stream ends a little before the process does
         code = self.process.exitcode
@@ -93,9 +93,9 @@ class _Worker:
         """
         Rebuild an exception that the environment raised, with the worker's traceback.
 
-        :param failure: (Failure) what the worker told about it
-        :param question: (str) what the environment was asked for
-        :return: (Exception) the exception to raise, of the same type if possible
+        :param failure: what the worker told about it
+        :param question: what the environment was asked for
+        :return: the exception to raise, of the same type if possible
         """
         text = (f'{self} raised {failure.name} during {question}: {failure.message}\n\n'
                 f'In the worker: {failure.traceback}')
@@ -142,10 +142,10 @@ class SubprocVecEnv(VecEnv):
     Infos come as a tuple and rewards as float64, as Stable Baselines 2.10: DummyVecEnv has a list and float32.
     Unlike there, observations are cast to the dtype of the observation space, as by DummyVecEnv.
 
-    :param env_fns: ([callable]) functions that return an environment, called in the workers
-    :param start_method: (str) how to start the processes, one of ``multiprocessing.get_all_start_methods()``; None for
+    :param env_fns: functions that return an environment, called in the workers
+    :param start_method: how to start the processes, one of ``multiprocessing.get_all_start_methods()``; None for
         'forkserver' where there is one, else 'spawn'
-    :param timeout: (float) seconds that the environments have for an answer, construction included: when they have
+    :param timeout: seconds that the environments have for an answer, construction included: when they have
         passed, those that owe an answer are killed, the VecEnv is closed and a TimeoutError raised. None waits forever
     :raises ValueError: if ``env_fns`` is empty, the start method is not known, or the spaces of the environments differ
     :raises TypeError: if one of ``env_fns`` cannot be called
@@ -160,9 +160,9 @@ class SubprocVecEnv(VecEnv):
         self._closed_because = 'close() was called'
         self._question = 'construction'  # what the workers were asked for last
         self._timeout = timeout
-        self._workers = []  # type: List[_Worker]
-        self._keys = []  # type: List[Any]
-        self._shared = None  # type: Optional[ipc.SharedArrays]
+        self._workers: List[_Worker] = []
+        self._keys: List[Any] = []
+        self._shared: Optional[ipc.SharedArrays] = None
         self._memory = ipc.SharedMemory()
         super().__init__(len(env_fns), *self._start(context, env_fns))
 
@@ -175,7 +175,7 @@ class SubprocVecEnv(VecEnv):
         """
         Send the actions to the workers; ``step_wait()`` has the results.
 
-        :param actions: (np.ndarray or list) one action for each environment
+        :param actions: one action for each environment
         :raises AlreadySteppingError: if a step is pending
         :raises ValueError: if there are not as many actions as environments
         :raises RuntimeError: if the VecEnv is closed
@@ -195,7 +195,7 @@ class SubprocVecEnv(VecEnv):
         """
         Wait for the step asked for with ``step_async()``.
 
-        :return: (tuple) observations of shape (n_envs, ...), rewards (n_envs,) float64, dones (n_envs,) bool, tuple of
+        :return: observations of shape (n_envs, ...), rewards (n_envs,) float64, dones (n_envs,) bool, tuple of
             n_envs info dicts; arrays of the caller's own
         :raises NotSteppingError: if no step is pending
         :raises RuntimeError: if the VecEnv is closed or a worker died
@@ -211,7 +211,7 @@ class SubprocVecEnv(VecEnv):
         """
         Reset all environments; the results of a pending step are dropped.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         :raises RuntimeError: if the VecEnv is closed or a worker died
         :raises TimeoutError: if a worker did not answer in time
         """
@@ -225,8 +225,8 @@ class SubprocVecEnv(VecEnv):
         """
         Seed the environments: the i-th one with ``seed + i``.
 
-        :param seed: (int) the seed, None for arbitrary ones
-        :return: (list) for each environment what its ``seed`` returned
+        :param seed: the seed, None for arbitrary ones
+        :return: for each environment what its ``seed`` returned
         """
         self._check_idle()
         seeds = [None if seed is None else seed + index for index in range(self.num_envs)]
@@ -236,7 +236,7 @@ class SubprocVecEnv(VecEnv):
         """
         Render every environment as an image.
 
-        :return: ([np.ndarray]) images of shape (height, width, 3)
+        :return: images of shape (height, width, 3)
         """
         return self.env_method('render', mode='rgb_array')
 
@@ -244,9 +244,9 @@ class SubprocVecEnv(VecEnv):
         """
         Read an attribute of the environments.
 
-        :param attr_name: (str) the attribute's name
-        :param indices: (int or [int]) which environments, None for all
-        :return: (list) one value for each of them
+        :param attr_name: the attribute's name
+        :param indices: which environments, None for all
+        :return: one value for each of them
         """
         return self._call_alike(indices, 'get_attr', attr_name)
 
@@ -254,9 +254,9 @@ class SubprocVecEnv(VecEnv):
         """
         Set an attribute of the environments, all to the same value.
 
-        :param attr_name: (str) the attribute's name
+        :param attr_name: the attribute's name
         :param value: the value
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         """
         self._call_alike(indices, 'set_attr', attr_name, value)
 
@@ -265,11 +265,11 @@ class SubprocVecEnv(VecEnv):
         """
         Call a method of the environments.
 
-        :param method_name: (str) the method's name
+        :param method_name: the method's name
         :param method_args: positional arguments of the call
-        :param indices: (int or [int]) which environments, None for all
+        :param indices: which environments, None for all
         :param method_kwargs: keyword arguments of the call
-        :return: (list) one result for each of them
+        :return: one result for each of them
         """
         return self._call_alike(indices, 'env_method', method_name, method_args, method_kwargs)
 
@@ -347,10 +347,10 @@ class SubprocVecEnv(VecEnv):
         """
         Call a method of ``subproc_worker.EnvServer`` in workers; an exception that it raises leaves the VecEnv open.
 
-        :param workers: ([_Worker]) the workers
-        :param name: (str) the method's name
-        :param arguments: ([tuple]) its arguments for each of them
-        :return: (list) one result for each of them
+        :param workers: the workers
+        :param name: the method's name
+        :param arguments: its arguments for each of them
+        :return: one result for each of them
         """
         answers = self._exchange(workers, ipc.CALL, name, [ipc.dumps((name, args)) for args in arguments])
         for worker, answer in zip(workers, answers):
@@ -371,10 +371,10 @@ class SubprocVecEnv(VecEnv):
         """
         Send a question to workers.
 
-        :param workers: ([_Worker]) the workers
-        :param code: (bytes) the question's code
-        :param question: (str) its name, for error messages
-        :param payloads: ([bytes]) for each of them the pickled value that goes with it, None for a signal
+        :param workers: the workers
+        :param code: the question's code
+        :param question: its name, for error messages
+        :param payloads: for each of them the pickled value that goes with it, None for a signal
         """
         self.waiting = True
         self._question = question
@@ -393,8 +393,8 @@ class SubprocVecEnv(VecEnv):
         """
         Wait for the answers to a question.
 
-        :param workers: ([_Worker]) the workers that were asked
-        :return: (list) for each of them the value that it answered with, None for a signal
+        :param workers: the workers that were asked
+        :return: for each of them the value that it answered with, None for a signal
         """
         deadline = self._deadline()
         answers = {}
@@ -424,8 +424,8 @@ class SubprocVecEnv(VecEnv):
         """
         Look what became of workers that have not answered for a while, and sort those that have by now to the end.
 
-        :param owing: ([_Worker]) the workers; sorted in place
-        :param deadline: (float) the time by which they must have answered
+        :param owing: the workers; sorted in place
+        :param deadline: the time by which they must have answered
         :raises RuntimeError: if one has died without an answer
         :raises TimeoutError: if the time is over; they are killed then
         """
@@ -470,9 +470,9 @@ def _layout(observation_space: Any,
     """
     Say how the spaces' elements lie in shared memory.
 
-    :param observation_space: (Space) the observation space of an environment
-    :param action_space: (Space) its action space
-    :return: (tuple) the keys of an observation's parts, their shapes and dtypes, and shape and dtype of an action, None
+    :param observation_space: the observation space of an environment
+    :param action_space: its action space
+    :return: the keys of an observation's parts, their shapes and dtypes, and shape and dtype of an action, None
         if it is no array
     """
     keys, shapes, dtypes = obs_space_info(observation_space)

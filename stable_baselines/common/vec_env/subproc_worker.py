@@ -22,7 +22,7 @@ class EnvFactory(CloudpickleWrapper):
 
     Then what goes wrong in unpickling it is told to the parent like any other failure.
 
-    :param var: (callable) the function
+    :param var: the function
     """
 
     def __setstate__(self, obs: bytes) -> None:
@@ -44,11 +44,11 @@ def work(index: int, sock: socket.socket, memory: ipc.SharedMemory, env_factory:
     """
     Build an environment and answer the parent's questions, until it closes its end of the socket.
 
-    :param index: (int) the environment's index, its row in the shared arrays
-    :param sock: (socket.socket) this worker's end
-    :param memory: (SharedMemory) the shared memory
-    :param env_factory: (callable) builds the environment, of any supported library
-    :param inherited: ([Channel]) ends of the parent that a fork copied: while one is open anywhere, the worker at its
+    :param index: the environment's index, its row in the shared arrays
+    :param sock: this worker's end
+    :param memory: the shared memory
+    :param env_factory: builds the environment, of any supported library
+    :param inherited: ends of the parent that a fork copied: while one is open anywhere, the worker at its
         other end does not see that the parent is gone
     """
     for channel in inherited:
@@ -102,8 +102,8 @@ def _describe(error: BaseException) -> bytes:
     """
     Pickle what the parent needs to raise an exception again.
 
-    :param error: (BaseException) the exception being handled
-    :return: (bytes) a pickled ``Failure``
+    :param error: the exception being handled
+    :return: a pickled ``Failure``
     """
     try:
         pickled = cloudpickle.dumps(error)  # knows classes of __main__, which are the parent's own there
@@ -119,9 +119,9 @@ class EnvServer:
     """
     The answers to each kind of question: a pickled value, or None where there is nothing to say.
 
-    :param env: (Env) the environment, in the classic API
-    :param index: (int) its index
-    :param memory: (SharedMemory) the shared memory
+    :param env: the environment, in the classic API
+    :param index: its index
+    :param memory: the shared memory
     """
 
     def __init__(self, env: Any, index: int, memory: ipc.SharedMemory):
@@ -130,7 +130,7 @@ class EnvServer:
         self._env = env
         self._index = index
         self._memory = memory
-        self._shared = None  # type: Optional[ipc.SharedArrays]
+        self._shared: Optional[ipc.SharedArrays] = None
         self._obs_rows = ()
 
     def _step_shared(self, _: None) -> Optional[bytes]:
@@ -177,10 +177,10 @@ class EnvServer:
         """
         Map the shared arrays.
 
-        :param n_envs: (int) the number of environments
-        :param action: (ArraySpec) shape and dtype of an action, None if actions are not shared
-        :param obs: ([ArraySpec]) shapes and dtypes of the parts of an observation
-        :param keys: (list) the keys of these parts
+        :param n_envs: the number of environments
+        :param action: shape and dtype of an action, None if actions are not shared
+        :param obs: shapes and dtypes of the parts of an observation
+        :param keys: the keys of these parts
         """
         self._shared = self._memory.map(n_envs, action, obs)
         self._obs_rows = tuple((key, array[self._index, ...]) for key, array in zip(keys, self._shared.obs))
@@ -189,7 +189,7 @@ class EnvServer:
         """
         Read an attribute of the environment.
 
-        :param attr_name: (str) its name
+        :param attr_name: its name
         :return: its value
         """
         return getattr(self._env, attr_name)
@@ -198,7 +198,7 @@ class EnvServer:
         """
         Set an attribute of the environment.
 
-        :param attr_name: (str) its name
+        :param attr_name: its name
         :param value: its new value
         """
         setattr(self._env, attr_name, value)
@@ -207,9 +207,9 @@ class EnvServer:
         """
         Call a method of the environment.
 
-        :param method_name: (str) its name
-        :param args: (tuple) positional arguments
-        :param kwargs: (dict) keyword arguments
+        :param method_name: its name
+        :param args: positional arguments
+        :param kwargs: keyword arguments
         :return: its result
         """
         return getattr(self._env, method_name)(*args, **kwargs)

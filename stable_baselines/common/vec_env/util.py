@@ -11,8 +11,8 @@ def copy_obs_dict(obs: Dict[Any, np.ndarray]) -> 'OrderedDict[Any, np.ndarray]':
     """
     Copy a dict of arrays, with the arrays.
 
-    :param obs: (OrderedDict) arrays by key
-    :return: (OrderedDict) copies of them, in the same order
+    :param obs: arrays by key
+    :return: copies of them, in the same order
     :raises TypeError: if it is not an OrderedDict
     """
     if not isinstance(obs, OrderedDict):
@@ -24,9 +24,9 @@ def dict_to_obs(space: Any, obs_dict: Dict[Any, Any]) -> Any:
     """
     Give observations that are kept by key the form of their space.
 
-    :param space: (Space) the observation space
-    :param obs_dict: (dict) observations by key, by index for a Tuple space, under None for a space without parts
-    :return: (dict, tuple or np.ndarray) the observations
+    :param space: the observation space
+    :param obs_dict: observations by key, by index for a Tuple space, under None for a space without parts
+    :return: the observations
     :raises ValueError: if the keys do not fit the space
     """
     if isinstance(space, spaces.Dict):
@@ -45,8 +45,8 @@ def obs_space_info(obs_space: Any) -> Tuple[List[Any], Dict[Any, Tuple[int, ...]
     """
     List the parts of an observation space.
 
-    :param obs_space: (Space) the observation space
-    :return: (tuple) the keys (those of a Dict space, the indices of a Tuple space, None for a space without parts) and,
+    :param obs_space: the observation space
+    :return: the keys (those of a Dict space, the indices of a Tuple space, None for a space without parts) and,
         by key, the shapes and the dtypes
     :raises ValueError: if a part has parts itself
     """

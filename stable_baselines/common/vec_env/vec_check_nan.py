@@ -1,6 +1,6 @@
 """A guard against NaN and infinity."""
 import warnings
-from typing import Any, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -11,10 +11,10 @@ class VecCheckNan(VecEnvWrapper):
     """
     Watch actions, observations and rewards for NaN and infinity, and say where they come from.
 
-    :param venv: (VecEnv) what to wrap
-    :param raise_exception: (bool) raise a ValueError instead of a UserWarning
-    :param warn_once: (bool) warn only once
-    :param check_inf: (bool) look for infinity too
+    :param venv: what to wrap
+    :param raise_exception: raise a ValueError instead of a UserWarning
+    :param warn_once: warn only once
+    :param check_inf: look for infinity too
     """
 
     def __init__(self, venv: VecEnv, raise_exception: bool = False, warn_once: bool = True, check_inf: bool = True):
@@ -22,15 +22,15 @@ class VecCheckNan(VecEnvWrapper):
         self.raise_exception = raise_exception
         self.warn_once = warn_once
         self.check_inf = check_inf
-        self._actions = None  # type: Any
-        self._observations = None  # type: Any
+        self._actions: Any = None
+        self._observations: Any = None
         self._user_warned = False
 
     def step_async(self, actions: Sequence[Any]) -> None:
         """
         Ask all environments for a step, after a look at the actions.
 
-        :param actions: (np.ndarray or list) one action for each environment
+        :param actions: one action for each environment
         :raises ValueError: if one is invalid and ``raise_exception`` is on
         """
         self._check('from the RL model', actions=actions)
@@ -41,7 +41,7 @@ class VecCheckNan(VecEnvWrapper):
         """
         Wait for the step asked for with ``step_async()``, and look at what comes.
 
-        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``
+        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``
         :raises ValueError: if an observation or a reward is invalid and ``raise_exception`` is on
         """
         obs, rewards, dones, infos = self.venv.step_wait()
@@ -53,7 +53,7 @@ class VecCheckNan(VecEnvWrapper):
         """
         Reset all environments, and look at the observations.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         :raises ValueError: if one is invalid and ``raise_exception`` is on
         """
         self._actions = None
@@ -86,7 +86,7 @@ class VecCheckNan(VecEnvWrapper):
 
     def _invalid_rows(self, value: Any) -> List[Tuple[str, List[int]]]:
         """List the kinds of invalid numbers in a value, each with the indices of its environments."""
-        rows_by_kind = {}  # type: Dict[str, List[int]]
+        rows_by_kind: Dict[str, List[int]] = {}
         for array in _float_arrays(value):
             if np.isfinite(array).all():
                 continue

@@ -11,8 +11,8 @@ class VecFrameStack(VecEnvWrapper):
     """
     Stack the last observations along their last axis, the newest last; before an episode's start there are zeros.
 
-    :param venv: (VecEnv) what to wrap; its observation space must be a Box
-    :param n_stack: (int) how many observations to stack
+    :param venv: what to wrap; its observation space must be a Box
+    :param n_stack: how many observations to stack
     :raises ValueError: if the observation space is not a Box with at least one axis, or n_stack is less than 1
     """
 
@@ -33,7 +33,7 @@ class VecFrameStack(VecEnvWrapper):
         """
         Wait for the step asked for with ``step_async()``.
 
-        :return: (tuple) stacked observations (n_envs, ..., n_stack * n_channels), rewards, dones, infos, whose
+        :return: stacked observations (n_envs, ..., n_stack * n_channels), rewards, dones, infos, whose
             ``terminal_observation`` is stacked too
         """
         obs, rewards, dones, infos = self.venv.step_wait()
@@ -50,7 +50,7 @@ class VecFrameStack(VecEnvWrapper):
         """
         Reset all environments.
 
-        :return: (np.ndarray) the stacked observations, shape (n_envs, ..., n_stack * n_channels)
+        :return: the stacked observations, shape (n_envs, ..., n_stack * n_channels)
         """
         obs = self.venv.reset()
         self.stackedobs[...] = 0

@@ -3,7 +3,7 @@ import math
 import os
 import pickle
 import warnings
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 
@@ -22,14 +22,14 @@ class VecNormalize(VecEnvWrapper):
     It can be pickled, without the environment, which is set again with ``set_venv``. At test time switch off
     ``training``, and ``norm_reward`` to see true rewards.
 
-    :param venv: (VecEnv) what to wrap
-    :param training: (bool) whether to update the statistics
-    :param norm_obs: (bool) whether to normalise observations
-    :param norm_reward: (bool) whether to normalise rewards
-    :param clip_obs: (float) the largest absolute value of a normalised observation
-    :param clip_reward: (float) the largest absolute value of a normalised reward
-    :param gamma: (float) the discount factor of the return whose deviation scales the rewards
-    :param epsilon: (float) added to variances, avoids dividing by zero
+    :param venv: what to wrap
+    :param training: whether to update the statistics
+    :param norm_obs: whether to normalise observations
+    :param norm_reward: whether to normalise rewards
+    :param clip_obs: the largest absolute value of a normalised observation
+    :param clip_reward: the largest absolute value of a normalised reward
+    :param gamma: the discount factor of the return whose deviation scales the rewards
+    :param epsilon: added to variances, avoids dividing by zero
     :raises ValueError: if observations with parts (a Dict or Tuple space) are to be normalised
     """
 
@@ -49,8 +49,8 @@ class VecNormalize(VecEnvWrapper):
         self.training = training
         self.norm_obs = norm_obs
         self.norm_reward = norm_reward
-        self.old_obs = None  # type: Any
-        self.old_rews = None  # type: Optional[np.ndarray]
+        self.old_obs: Any = None
+        self.old_rews: Optional[np.ndarray] = None
 
     def __getstate__(self) -> Dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
@@ -63,7 +63,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Wrap an environment, after pickling.
 
-        :param venv: (VecEnv) what to wrap
+        :param venv: what to wrap
         :raises ValueError: if there is one already, or if its observations have another shape than the statistics
         """
         if self.venv is not None:
@@ -79,7 +79,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Wait for the step asked for with ``step_async()``, and normalise what comes.
 
-        :return: (tuple) normalised observations (n_envs, ...) float64, normalised rewards (n_envs,), dones, infos;
+        :return: normalised observations (n_envs, ...) float64, normalised rewards (n_envs,), dones, infos;
             ``terminal_observation`` in an info is not normalised
         """
         obs, rewards, dones, infos = self.venv.step_wait()
@@ -98,7 +98,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Reset all environments.
 
-        :return: (np.ndarray) the observations, normalised, shape (n_envs, ...)
+        :return: the observations, normalised, shape (n_envs, ...)
         """
         obs = self.venv.reset()
         self.old_obs = obs
@@ -117,8 +117,8 @@ class VecNormalize(VecEnvWrapper):
         """
         Normalise observations by the statistics as they are.
 
-        :param obs: (np.ndarray) observations, shape (..., *obs_shape)
-        :return: (np.ndarray) ``clip((obs - mean) / sqrt(var + epsilon), -clip_obs, clip_obs)``, float64; the
+        :param obs: observations, shape (..., *obs_shape)
+        :return: ``clip((obs - mean) / sqrt(var + epsilon), -clip_obs, clip_obs)``, float64; the
             observations themselves if ``norm_obs`` is off
         """
         if not self.norm_obs:
@@ -131,8 +131,8 @@ class VecNormalize(VecEnvWrapper):
         """
         Normalise rewards by the statistics as they are.
 
-        :param reward: (np.ndarray) rewards, shape (n_envs,)
-        :return: (np.ndarray) ``clip(reward / sqrt(var + epsilon), -clip_reward, clip_reward)``, of the rewards' dtype;
+        :param reward: rewards, shape (n_envs,)
+        :return: ``clip(reward / sqrt(var + epsilon), -clip_reward, clip_reward)``, of the rewards' dtype;
             the rewards themselves if ``norm_reward`` is off
         """
         if not self.norm_reward:
@@ -144,7 +144,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Return the observations of the last step or reset, not normalised.
 
-        :return: (np.ndarray) a copy of them, shape (n_envs, ...)
+        :return: a copy of them, shape (n_envs, ...)
         :raises ValueError: before the first reset
         """
         return _copy_of(self.old_obs, 'observation: reset() the environment first')
@@ -153,7 +153,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Return the rewards of the last step, not normalised.
 
-        :return: (np.ndarray) a copy of them, shape (n_envs,)
+        :return: a copy of them, shape (n_envs,)
         :raises ValueError: before the first step
         """
         return _copy_of(self.old_rews, 'reward: step() the environment first')
@@ -162,7 +162,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Save statistics and settings, without the environment.
 
-        :param save_path: (str) the file
+        :param save_path: the file
         """
         with open(save_path, 'wb') as file_handler:
             # protocol 3: the original reads it, and older Pythons do
@@ -175,9 +175,9 @@ class VecNormalize(VecEnvWrapper):
 
         The file is a pickle: load only files that you trust.
 
-        :param load_path: (str) the file
-        :param venv: (VecEnv) the environment to wrap
-        :return: (VecNormalize) the wrapper
+        :param load_path: the file
+        :param venv: the environment to wrap
+        :return: the wrapper
         """
         vec_normalize = _unpickle(load_path)
         vec_normalize.set_venv(venv)
@@ -187,7 +187,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Save the statistics only. Deprecated: use ``save``.
 
-        :param path: (str) a folder; ``obs_rms.pkl`` and ``ret_rms.pkl`` are written there
+        :param path: a folder; ``obs_rms.pkl`` and ``ret_rms.pkl`` are written there
         """
         warnings.warn("save_running_average is deprecated: use save, or pickle", DeprecationWarning, stacklevel=2)
         for name in ('obs_rms', 'ret_rms'):
@@ -198,7 +198,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Load what ``save_running_average`` wrote. Deprecated: use ``load``.
 
-        :param path: (str) the folder
+        :param path: the folder
         """
         warnings.warn("load_running_average is deprecated: use load, or pickle", DeprecationWarning, stacklevel=2)
         self.obs_rms, self.ret_rms = (_unpickle(os.path.join(path, name + '.pkl')) for name in ('obs_rms', 'ret_rms'))

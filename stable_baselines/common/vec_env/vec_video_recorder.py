@@ -19,12 +19,12 @@ class VecVideoRecorder(VecEnvWrapper):
 
     It needs the package imageio-ffmpeg, which brings the encoder.
 
-    :param venv: (VecEnv) what to wrap
-    :param video_folder: (str) where to save the videos; made if it is not there
-    :param record_video_trigger: (callable) gets the number of steps so far and tells whether to start recording; a
+    :param venv: what to wrap
+    :param video_folder: where to save the videos; made if it is not there
+    :param record_video_trigger: gets the number of steps so far and tells whether to start recording; a
         recording also starts at each reset
-    :param video_length: (int) how many steps a video shows
-    :param name_prefix: (str) how the files' names begin; "-step-FROM-to-step-TO.mp4" follows
+    :param video_length: how many steps a video shows
+    :param name_prefix: how the files' names begin; "-step-FROM-to-step-TO.mp4" follows
     :raises ValueError: if the environment does not render images
     :raises ImportError: if imageio-ffmpeg is not installed
     """
@@ -39,7 +39,7 @@ class VecVideoRecorder(VecEnvWrapper):
         self.record_video_trigger = record_video_trigger
         self.video_length = video_length
         self.name_prefix = name_prefix
-        self.video_recorder = None  # type: Optional[_Video]
+        self.video_recorder: Optional[_Video] = None
         self.step_id = 0
         self.recording = False
         self.recorded_frames = 0
@@ -48,7 +48,7 @@ class VecVideoRecorder(VecEnvWrapper):
         """
         Reset all environments and start a video.
 
-        :return: (np.ndarray, or dict or tuple of them) the observations, shape (n_envs, ...)
+        :return: the observations, shape (n_envs, ...)
         """
         obs = self.venv.reset()
         # as Stable Baselines 2.10: whatever the trigger says
@@ -67,7 +67,7 @@ class VecVideoRecorder(VecEnvWrapper):
         """
         Wait for the step asked for with ``step_async()``, and record it if a video is under way.
 
-        :return: (tuple) observations, rewards, dones, infos, see ``VecEnv.step_wait()``
+        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``
         """
         result = self.venv.step_wait()
         self.step_id += 1
@@ -107,21 +107,21 @@ class _Video:
     """
     An mp4 file under way.
 
-    :param path: (str) the file
-    :param fps: (float) frames per second
+    :param path: the file
+    :param fps: frames per second
     """
 
     def __init__(self, path: str, fps: float):
         self.path = path
         self._fps = fps
-        self._encoder = None  # type: Any
-        self._shape = None  # type: Any
+        self._encoder: Any = None
+        self._shape: Any = None
 
     def add(self, frame: Optional[np.ndarray]) -> None:
         """
         Add a frame.
 
-        :param frame: (np.ndarray) the image, shape (height, width, 3), uint8
+        :param frame: the image, shape (height, width, 3), uint8
         :raises ValueError: if it is not an image, or one of another size than those before
         """
         shape = np.shape(frame)
@@ -155,8 +155,8 @@ def _frames_per_second(venv: VecEnv) -> float:
     """
     Read from the environments' metadata how fast a video should play.
 
-    :param venv: (VecEnv) the environments
-    :return: (float) frames per second, 30 if the metadata do not say
+    :param venv: the environments
+    :return: frames per second, 30 if the metadata do not say
     :raises ValueError: if the metadata say that the environments render no images
     """
     metadata = venv.get_attr('metadata', indices=0)[0] or {}
