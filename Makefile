@@ -1,6 +1,9 @@
 # Every target sets up what it needs and does it only once. PYTHON chooses the interpreter: a path, a command, a version
 # such as 3.12, or "newest"; without it, Python 3.7 is used, else the newest of 3.8 to 3.13.
 PYTHON ?=
+# The tests run on all cores; make test JOBS=0 runs them one after the other in one process, for a debugger.
+JOBS ?= auto
+pytest = -m pytest -n $(JOBS) --dist worksteal
 # Further words for pytest or the demo, for example: make test ARGS="tests/test_logger.py -k csv"
 ARGS ?=
 
@@ -20,12 +23,12 @@ demo:
 	@python="$$(scripts/venv.sh progress "$(PYTHON)")" && "$$python" scripts/demo.py $(ARGS)
 
 test:
-	@python="$$(scripts/venv.sh tests "$(PYTHON)")" && "$$python" -m pytest -m "not slow" $(ARGS)
+	@python="$$(scripts/venv.sh tests "$(PYTHON)")" && "$$python" $(pytest) -m "not slow" $(ARGS)
 
 # With PYTHON, that one alone.
 test-all:
 	@lanes="$(or $(PYTHON),$$(scripts/lanes.sh))" && for lane in $$lanes; do \
-		python="$$(scripts/venv.sh tests "$$lane")" && "$$python" -m pytest $(ARGS) || exit 1; \
+		python="$$(scripts/venv.sh tests "$$lane")" && "$$python" $(pytest) $(ARGS) || exit 1; \
 	done
 
 lint:

@@ -52,6 +52,7 @@ EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["atari"] +
         EXTRAS["bullet"] + EXTRAS["mujoco"] + [
     "pytest>=7.4",
     "pytest-timeout",
+    "pytest-xdist>=3.5",
     "hypothesis>=6.79",
     "psutil",
     "imageio",

@@ -15,7 +15,7 @@ exclude_patterns = ["_build"]
 # Unlike other imports, these two take long or are not there where the pages are built, and their objects need no text.
 autodoc_mock_imports = ["mpi4py"]
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"
+autodoc_typehints = "description"  # types stand in the signatures, and only there
 
 html_theme = "furo"
 html_title = "Stable Baselines " + release

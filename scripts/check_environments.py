@@ -26,7 +26,7 @@ from stable_baselines.common.cmd_util import make_atari_env  # noqa: E402
 from stable_baselines.common.gym_compat import spaces  # noqa: E402
 from stable_baselines.common.vec_env import VecFrameStack, VecNormalize, sync_envs_normalization  # noqa: E402
 
-IS_GYMNASIUM = spaces.__name__ == "gymnasium.spaces"
+IS_GYMNASIUM = spaces.Space.__module__.startswith("gymnasium.")
 SEED = 0
 REPLAY_STEPS = 200
 

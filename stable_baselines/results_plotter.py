@@ -25,12 +25,11 @@ def rolling_window(array: np.ndarray, window: int) -> np.ndarray:
     Return all windows of consecutive elements along the last axis.
 
     :param array: the values, shape (..., n)
-    :param window: length of a window
-    :return: read-only view of shape (..., n - window + 1, window), without rows if ``n < window``
-    :raises ValueError: if ``window`` is below 1
+    :param window: the length of a window, positive
+    :return: a read-only view of shape (..., n - window + 1, window), without rows if ``n < window``
     """
     if window < 1:
-        raise ValueError(f"window must be at least 1, got {window}")
+        raise ValueError(f"window={window!r}: accepted is a positive integer")
     n_windows = max(array.shape[-1] - window + 1, 0)
     return np.lib.stride_tricks.as_strided(array, shape=array.shape[:-1] + (n_windows, window),
                                            strides=array.strides + (array.strides[-1],), writeable=False)
@@ -42,7 +41,7 @@ def window_func(var_1: np.ndarray, var_2: np.ndarray, window: int, func: Callabl
 
     :param var_1: x, shape (n,)
     :param var_2: y, shape (n,)
-    :param window: length of the window
+    :param window: the length of the window
     :param func: the function, such as ``np.mean``; takes ``axis``
     :return: x at the end of each window and the function of its y, shapes (n - window + 1,)
     """
@@ -51,39 +50,33 @@ def window_func(var_1: np.ndarray, var_2: np.ndarray, window: int, func: Callabl
 
 def ts2xy(timesteps: 'pandas.DataFrame', xaxis: str) -> Tuple[np.ndarray, np.ndarray]:
     """
-    Turn the episodes that a monitor wrote into the points of a curve.
+    Turn the episodes that a monitor recorded into the points of a curve.
 
     :param timesteps: the episodes, as ``load_results`` returns them
     :param xaxis: 'timesteps', 'episodes' or 'walltime_hrs'
     :return: x and the episode rewards, shapes (n_episodes,)
-    :raises ValueError: for another axis
     """
-    if xaxis == X_TIMESTEPS:
-        x_var = np.cumsum(timesteps.l.values)
-    elif xaxis == X_EPISODES:
-        x_var = np.arange(len(timesteps))
-    elif xaxis == X_WALLTIME:
-        x_var = timesteps.t.values / 3600.
-    else:
-        raise ValueError("xaxis must be one of {}, got {!r}".format(', '.join(POSSIBLE_X_AXES), xaxis))
-    return x_var, timesteps.r.values
+    x_of_axis = {X_TIMESTEPS: lambda: np.cumsum(timesteps.l.values), X_EPISODES: lambda: np.arange(len(timesteps)),
+                 X_WALLTIME: lambda: timesteps.t.values / 3600.}
+    if xaxis not in x_of_axis:
+        raise ValueError(f"xaxis={xaxis!r}: accepted are {', '.join(POSSIBLE_X_AXES)}")
+    return x_of_axis[xaxis](), timesteps.r.values
 
 
 def plot_curves(xy_list: Sequence[Tuple[np.ndarray, np.ndarray]], xaxis: str, title: str) -> None:
     """
-    Plot points and, for curves of 100 points or more, their rolling mean, in a new figure.
+    Plot curves as points and, where they have 100 or more, their rolling mean, in a new figure.
 
     :param xy_list: x and y of each curve
-    :param xaxis: label of the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
-    :param title: title of the plot
+    :param xaxis: the label of the x axis
     """
-    # here, because the choice of a backend (none, on a machine without display) is then still the caller's
+    # here, so that the caller may still choose a backend (a machine without a display needs another one)
     import matplotlib.pyplot as plt
     plt.figure(figsize=(8, 2))
     x_max = max([x_var.max() for x_var, _ in xy_list if len(x_var) > 0], default=0)
     for i, (x_var, y_var) in enumerate(xy_list):
         color = COLORS[i % len(COLORS)]
-        if color == 'lightpurple':  # as Stable Baselines 2.10: in the list, but matplotlib has no such colour
+        if color == 'lightpurple':  # as Stable Baselines 2.10: in the list, but matplotlib has no such color
             color = 'mediumpurple'
         plt.scatter(x_var, y_var, s=2, color=color)
         if len(x_var) >= EPISODES_WINDOW:
@@ -102,13 +95,11 @@ def plot_results(dirs: List[str], num_timesteps: Optional[int], xaxis: str, task
 
     :param dirs: folders with monitor files, one curve each
     :param num_timesteps: leave out the episodes that end later than this, None to plot all
-    :param xaxis: the x axis: 'timesteps', 'episodes' or 'walltime_hrs'
-    :param task_name: title of the plot
-    :raises TypeError: if ``dirs`` is a single path
-    :raises ValueError: for another axis
+    :param xaxis: 'timesteps', 'episodes' or 'walltime_hrs'
+    :param task_name: the title of the plot
     """
     if isinstance(dirs, (str, os.PathLike)):
-        raise TypeError(f"dirs must be a list of folders, got the single path {dirs!r}")
+        raise TypeError(f"dirs={dirs!r}: accepted is a list of folders")
     curves = []
     for folder in dirs:
         episodes = load_results(folder)

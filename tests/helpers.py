@@ -6,14 +6,17 @@ import types
 from pathlib import Path
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import gym_compat
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import Env, ObservationWrapper, spaces
+from stable_baselines.common.runners import Rollout
 from stable_baselines.common.schedules import SCHEDULES
-from stable_baselines.common.vec_env import DummyVecEnv
+from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 
-UPDATES = Path(__file__).resolve().parent / "data" / "updates"
+ROOT = Path(__file__).resolve().parent.parent
+UPDATES = ROOT / "tests" / "data" / "updates"
 CASES = json.loads((UPDATES / "cases.json").read_text())
 
 
@@ -61,6 +64,20 @@ def group(arrays, prefix):
     return {key[len(prefix):]: value for key, value in arrays.items() if key.startswith(prefix)}
 
 
+OUR_NAMES = dict(masks="episode_starts", neglogpacs="neglogp", true_reward="rewards")
+
+
+def our_names(arrays):
+    """Rename the arrays of a case from the original's vocabulary to ours."""
+    return {OUR_NAMES.get(name, name): value for name, value in arrays.items()}
+
+
+def rollout_of(batch):
+    """Return the batch of a case as a rollout; without a memory no observation begins an episode."""
+    fields = dict(dict.fromkeys(Rollout._fields), episode_starts=np.zeros(len(batch["obs"]), bool))
+    return Rollout(**{name: our_names(batch).get(name, default) for name, default in fields.items()})
+
+
 def build_model(model_class, case):
     """Build the model of a case from its constructor arguments and spaces."""
     schedules = {name: name for name in SCHEDULES}  # the cases name them without quotes
@@ -77,6 +94,65 @@ def assert_parameters(model, expected, atol, rtol, case):
         if value.size > 2000 and "sampled_snapshots" in case:
             value = value.ravel()[::53]
         np.testing.assert_allclose(value, expected[name], atol=atol, rtol=rtol, err_msg=name)
+
+
+def assert_same_parameters(model, other):
+    """Compare two models to the last bit."""
+    ours, theirs = model.get_parameters(), other.get_parameters()
+    assert list(ours) == list(theirs)
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def changed_since(before, model):
+    """Return the names of the parameters that differ from what ``get_parameters`` returned before."""
+    return {name for name, value in model.get_parameters().items() if not np.array_equal(before[name], value)}
+
+
+def copy_of(value):
+    """Copy an array or a named tuple of arrays; all else stays."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(copy_of, value))
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def record_calls(target, name):
+    """
+    Let a method (or function) of an object go on as it is, and return a list that receives its calls.
+
+    :return: for each call (tuple of the positional arguments, result), arrays copied
+    """
+    calls, method = [], getattr(target, name)
+
+    def recorder(*args, **kwargs):
+        copies = tuple(map(copy_of, args))
+        calls.append((copies, method(*args, **kwargs)))
+        return calls[-1][1]
+
+    setattr(target, name, recorder)
+    return calls
+
+
+def record_locals(model, total_timesteps, *names):
+    """
+    Train and return what callbacks were offered at every step.
+
+    :param names: local variables; arrays are copied
+    :return: for each step a dict with those of the names that there were
+    """
+    seen = []
+
+    def callback(locals_, _):
+        seen.append({name: copy_of(locals_[name]) for name in names if name in locals_})
+
+    model.learn(total_timesteps, callback=callback)
+    return seen
+
+
+def read_scalars(directory, tag):
+    """Return the values of a tag in TensorBoard's files below a directory, in their order."""
+    return [value.simple_value for events in sorted(Path(str(directory)).rglob("events*"))
+            for event in tf.train.summary_iterator(str(events)) for value in event.summary.value if value.tag == tag]
 
 
 class ScriptedEnv:
@@ -185,6 +261,13 @@ class Pendulum(Env):
         return self._observe(), reward, self._steps >= 200, {}
 
 
+def normalised_like(env, trained_in):
+    """Normalise observations with the statistics of a training, rewards not at all."""
+    env = VecNormalize(env, training=False, norm_reward=False)
+    env.obs_rms = trained_in.obs_rms
+    return env
+
+
 def make_cartpoles(n_envs, wrap=lambda env: env):
     """Return a DummyVecEnv of CartPoles."""
     return DummyVecEnv([lambda: wrap(gym_compat.make("CartPole-v1"))] * n_envs)
@@ -203,3 +286,17 @@ def passing_module(**contents):
     vars(module).update(contents)
     yield
     del sys.modules["module_that_is_gone"]
+
+
+class RecordingModel:
+    """Stand in for an algorithm: keep what it is given."""
+
+    made = None
+
+    def __init__(self, policy, env, **kwargs):
+        RecordingModel.made = self
+        self.policy, self.env, self.kwargs, self.learned = policy, env, kwargs, None
+
+    def learn(self, total_timesteps):
+        self.learned = total_timesteps
+        return self

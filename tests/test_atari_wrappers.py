@@ -1,6 +1,6 @@
-"""The preprocessing of Atari games, on a game made up for it whose frames tell the time.
+"""The preprocessing of Atari games, on a made-up game whose frames tell the time.
 
-What the sequences of calls and the pixels must be was recorded from the original.
+The expected sequences of calls and pixels were recorded from the original.
 """
 import pickle
 import sys
@@ -59,14 +59,14 @@ class Game(Env):
 
 
 def pixel(obs):
-    """The number that an observation is full of."""
+    """Return the one number in an observation."""
     values = np.unique(np.asarray(obs))
     assert len(values) == 1
     return values[0]
 
 
 def wrappers(env):
-    """Names of an environment's layers, outermost first."""
+    """Name an environment's layers, the outermost first."""
     names = []
     while env is not None:
         names.append(type(env).__name__)
@@ -106,9 +106,9 @@ class TestNoopReset:
         assert env.calls == [("reset", {"x": 1}), 0, 0, ("reset", {"x": 1}), 0]
 
     def test_bad_arguments(self):
-        with pytest.raises(ValueError, match=r"action 0 must be NOOP.*\['FIRE', 'UP'\]"):
+        with pytest.raises(ValueError, match=r"\['FIRE', 'UP'\]: action 0 must be NOOP"):
             NoopResetEnv(Game(meanings=("FIRE", "UP")))
-        with pytest.raises(ValueError, match="noop_max=0: accepted is an int of at least 1"):
+        with pytest.raises(ValueError, match="noop_max=0: accepted is a positive integer"):
             NoopResetEnv(Game(), noop_max=0)
 
 

@@ -1,4 +1,4 @@
-"""Callbacks, on a model that only counts."""
+"""Callbacks, tested on a model that only counts."""
 import sys
 
 import numpy as np
@@ -15,13 +15,14 @@ from stable_baselines.common.callbacks import (
     EveryNTimesteps,
     ProgressBarCallback,
     StopTrainingOnRewardThreshold,
+    make_callback,
 )
 from stable_baselines.common.gym_compat import Env, spaces
 from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
 
 class ScriptedEnv(Env):
-    """Each finished episode moves on in ``rewards``, which says the reward of each step and how many steps there are."""
+    """Plays the episodes in ``rewards`` in turn, each a sequence of the rewards of its steps."""
 
     metadata = {'render.modes': ['human']}
     observation_space = spaces.Box(low=-10, high=10, shape=(1,), dtype=np.float32)
@@ -79,7 +80,7 @@ class FakeModel:
             callback.on_rollout_start()
             for _ in range(2):
                 self.num_timesteps += self.n_envs
-                callback.update_locals({'steps': self.num_timesteps})
+                callback.offer(steps=self.num_timesteps)
                 go_on = callback.on_step()
                 if go_on is False:
                     break
@@ -89,7 +90,7 @@ class FakeModel:
 
 
 class Recorder(BaseCallback):
-    """Writes down what is called, and returns from each step what it is told to."""
+    """Writes down what is called, and returns the given result from each step."""
 
     def __init__(self, result=True, record=None):
         super().__init__()
@@ -161,10 +162,11 @@ class TestBaseCallback:
         callback, locals_, globals_ = Recorder(), {'a': 1}, {'b': 2}
         callback.init_callback(FakeModel())
         callback.on_training_start(locals_, globals_)
-        callback.update_locals({'a': 3, 'c': 4})
+        callback.offer(a=3, c=4)
+        callback.update_locals({'c': 5, 'd': 6})
         assert callback.locals is locals_
         assert callback.globals is globals_
-        assert locals_ == {'a': 3, 'c': 4}
+        assert locals_ == {'a': 3, 'c': 5, 'd': 6}
 
     @pytest.mark.parametrize('result, goes_on', [(True, True), (None, True), (0, True), ('', True), (False, False),
                                                  (np.bool_(True), True), (np.bool_(False), False)])
@@ -179,7 +181,7 @@ class TestBaseCallback:
         event.init_callback(model)
         assert event.on_step() is goes_on
 
-    def test_on_step_must_be_written(self):
+    def test_on_step_is_abstract(self):
         with pytest.raises(TypeError, match='_on_step'):
             BaseCallback()
 
@@ -212,7 +214,7 @@ class TestCallbackList:
     def test_children_see_the_same_locals(self):
         children = [Recorder(), EventCallback(Recorder())]
         callback = started(CallbackList(children))
-        callback.update_locals({'new': 1})
+        callback.offer(new=1)
         assert [child.locals for child in children + [children[1].callback]] == [{'new': 1}] * 3
 
     def test_functions_are_wrapped(self):
@@ -224,9 +226,38 @@ class TestCallbackList:
     def test_empty(self):
         assert started(CallbackList([])).on_step() is True
 
-    def test_member_that_is_no_callback(self):
+    def test_listens_if_any_member_does(self):
+        assert not CallbackList([]).listens
+        assert not CallbackList([CallbackList([]), None]).listens
+        assert CallbackList([CallbackList([]), CallbackList([Recorder()])]).listens
+        assert Recorder().listens and EventCallback().listens
+
+    def test_refuses_a_member_that_is_not_a_callback(self):
         with pytest.raises(TypeError, match='callback.*3'):
             CallbackList([3])
+
+
+class TestMakeCallback:
+    def test_callback_stays_itself(self):
+        callback = Recorder()
+        assert make_callback(callback) is callback
+
+    def test_none_is_an_empty_list(self):
+        assert make_callback(None).callbacks == []
+
+    @pytest.mark.parametrize('sequence', [list, tuple])
+    def test_sequence_is_a_list_of_callbacks(self, sequence):
+        first, second = Recorder(), Recorder()
+        assert make_callback(sequence([first, second])).callbacks == [first, second]
+
+    def test_function_is_wrapped(self):
+        callback = make_callback(print)
+        assert type(callback) is ConvertCallback
+        assert callback.callback is print
+
+    def test_anything_else_is_refused(self):
+        with pytest.raises(TypeError, match="callback='x': accepted is"):
+            make_callback('x')
 
 
 class TestEventCallback:
@@ -243,7 +274,7 @@ class TestEventCallback:
     def test_without_child(self):
         assert EventCallback()._on_event() is True
 
-    def test_child_that_is_no_callback(self):
+    def test_refuses_a_child_that_is_not_a_callback(self):
         with pytest.raises(TypeError, match='callback'):
             EventCallback(lambda locals_, globals_: None)
 
@@ -366,7 +397,7 @@ class TestEvalCallback:
         EvalCallback(ScriptedEnv()).init_callback(FakeModel(training_env))
         assert len(recwarn) == 0
 
-    def test_several_environments_are_refused(self):
+    def test_refuses_several_environments(self):
         with pytest.raises(ValueError, match='eval_env.* 2'):
             EvalCallback(DummyVecEnv([ScriptedEnv] * 2))
 
@@ -393,7 +424,7 @@ class TestStopTrainingOnRewardThreshold:
 
 
 class FakeBar:
-    """Keeps what a tqdm bar is told."""
+    """Keeps what a tqdm bar is given."""
 
     def __init__(self, total=None, **kwargs):
         self.total, self.n, self.closed = total, 0, False

@@ -1,4 +1,4 @@
-"""Environments ready for training, and the programs that train from a command line."""
+"""Environments ready for training, the command lines, and ``run_mujoco``."""
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import RecordingModel
 from stable_baselines import logger
 from stable_baselines.bench import Monitor, load_results
 from stable_baselines.common import cmd_util, make_vec_env
@@ -19,8 +20,8 @@ from stable_baselines.common.cmd_util import (
     robotics_arg_parser,
 )
 from stable_baselines.common.gym_compat import Env, ObservationWrapper, Wrapper, spaces
-from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
-from stable_baselines.ppo2 import run_atari, run_mujoco
+from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
+from stable_baselines.ppo2 import run_mujoco
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -143,12 +144,12 @@ class TestMakeVecEnv:
         assert monitor_files(tmp_path) == ["0.monitor.csv", "1.monitor.csv"]
 
     @pytest.mark.parametrize("n_envs", [0, -1])
-    def test_no_environments(self, n_envs):
+    def test_at_least_one_environment(self, n_envs):
         with pytest.raises(ValueError, match=f"n_envs={n_envs}: accepted is an int of at least 1"):
             make_vec_env("CartPole-v1", n_envs=n_envs)
 
     @pytest.mark.parametrize("env_id", [SeededEnv(), DummyVecEnv([SeededEnv]), 3, None])
-    def test_what_makes_no_environment(self, env_id):
+    def test_what_cannot_make_an_environment_is_refused(self, env_id):
         with pytest.raises(TypeError, match="env_id=.*a class or function that makes the environment"):
             make_vec_env(env_id)
 
@@ -158,7 +159,7 @@ class TestMakeVecEnv:
 
 
 class TestMakeAtariEnv:
-    """With a game made up for it; the real ones are in test_simulators.py."""
+    """With a fake game; the real ones are in test_simulators.py."""
 
     @pytest.fixture(autouse=True)
     def game(self, monkeypatch):
@@ -214,7 +215,7 @@ class TestMakeAtariEnv:
 
     @pytest.mark.parametrize("num_env, kind", [(1, DummyVecEnv), (2, SubprocVecEnv)])
     def test_processes_only_for_several(self, num_env, kind, monkeypatch, log_dir):
-        # a recorder instead of processes, which could not see the made-up game
+        # a recorder instead of processes, which could not see the fake game
         class Recorder:
             def __init__(self, env_fns, start_method):
                 self.env_fns, self.start_method = env_fns, start_method
@@ -225,11 +226,11 @@ class TestMakeAtariEnv:
             assert type(env) is DummyVecEnv
         else:
             assert (len(env.env_fns), env.start_method) == (2, "spawn")
-            logger.reset()  # another process would not know the folder: the functions do
+            logger.reset()  # the logger of another process would not know the folder: the functions do
             env.env_fns[1]().close()
             assert monitor_files(log_dir) == ["1.monitor.csv"]
 
-    def test_no_environments(self):
+    def test_at_least_one_environment(self):
         with pytest.raises(ValueError, match="num_env=0"):
             make_atari_env("Game-v0", 0, 5)
 
@@ -299,66 +300,6 @@ class TestParsers:
         assert "--num-timesteps: invalid int value: '1e6'" in capsys.readouterr().err
 
 
-class RecordingModel:
-    """Stands in for an algorithm: keeps what it is given."""
-    made = None
-
-    def __init__(self, policy, env, **kwargs):
-        RecordingModel.made = self
-        self.policy, self.env, self.kwargs, self.learned = policy, env, kwargs, None
-
-    def learn(self, total_timesteps):
-        self.learned = total_timesteps
-        return self
-
-
-class TestRunAtari:
-    @pytest.fixture(autouse=True)
-    def record(self, monkeypatch):
-        class Frames(SeededEnv):
-            def __init__(self):
-                super().__init__()
-                self.observation_space = spaces.Box(0, 255, (84, 84, 1), np.uint8)
-
-        def make_env(env_id, num_env, seed):
-            self.asked = (env_id, num_env, seed)
-            return DummyVecEnv([Frames] * num_env)
-
-        monkeypatch.setattr(run_atari, "PPO2", RecordingModel)
-        monkeypatch.setattr(run_atari, "make_atari_env", make_env)
-
-    def test_hyperparameters_are_those_of_the_original(self):
-        model = run_atari.train("Game-v0", 1000, 3, "cnn")
-        assert self.asked == ("Game-v0", 8, 3)
-        assert isinstance(model.env, VecFrameStack) and model.env.n_stack == 4
-        learning_rate, cliprange = model.kwargs.pop("learning_rate"), model.kwargs.pop("cliprange")
-        assert [learning_rate(progress) for progress in (1.0, .5, .0)] == [2.5e-4, 1.25e-4, 0.0]
-        assert [cliprange(progress) for progress in (1.0, .5, .0)] == [.1, .05, .0]
-        assert model.kwargs == dict(n_steps=128, nminibatches=4, lam=0.95, gamma=0.99, noptepochs=4, ent_coef=0.01,
-                                    verbose=1, seed=3)
-        assert (model.policy, model.learned) == (run_atari.CnnPolicy, 1000)
-
-    def test_arguments(self):
-        model = run_atari.train("Game-v0", 1000, 3, "mlp", n_envs=2, nminibatches=1, n_steps=5)
-        assert self.asked == ("Game-v0", 2, 3)
-        assert (model.policy, model.kwargs["n_steps"], model.kwargs["nminibatches"]) == (run_atari.MlpPolicy, 5, 1)
-
-    def test_unknown_policy(self):
-        with pytest.raises(ValueError, match="policy='resnet': accepted is one of cnn, lstm, lnlstm, mlp"):
-            run_atari.train("Game-v0", 1000, 3, "resnet")
-
-    @pytest.mark.parametrize("argv, policy, steps", [
-        ([], "CnnPolicy", 10000000), (["--policy", "lstm", "--num-timesteps", "77"], "CnnLstmPolicy", 77),
-        (["--policy", "lnlstm"], "CnnLnLstmPolicy", 10000000)])
-    def test_command_line(self, argv, policy, steps, monkeypatch, tmp_path):
-        monkeypatch.setenv("OPENAI_LOGDIR", str(tmp_path))
-        monkeypatch.setattr(sys, "argv", ["run_atari"] + argv)
-        run_atari.main()
-        logger.reset()
-        assert (RecordingModel.made.policy.__name__, RecordingModel.made.learned) == (policy, steps)
-        assert self.asked == ("BreakoutNoFrameskip-v4", 8, 0)
-
-
 class TestRunMujoco:
     def test_hyperparameters_are_those_of_the_original(self, made_as, monkeypatch):
         made_as(run_mujoco, SeededEnv)
@@ -371,7 +312,7 @@ class TestRunMujoco:
 
     def test_trains_and_plays(self, made_as, monkeypatch, tmp_path, capsys):
         class Ball(SeededEnv):
-            """A ball to push, that counts how often it is shown."""
+            """A ball to push, which counts how often it is shown."""
             renders = 0
 
             def __init__(self):
@@ -402,7 +343,7 @@ class TestRunMujoco:
 
     @pytest.mark.skipif(sys.version_info < (3, 8), reason="MuJoCo cannot be installed here")
     @pytest.mark.filterwarnings("ignore:.*out of date")
-    def test_old_ids_are_led_to_the_new_ones(self):
+    def test_errors_about_old_ids_name_the_new_ones(self):
         with pytest.raises(ImportError, match=r"Reacher-v2.*stable_baselines\[mujoco\].*such as 'Reacher-v5'"):
             run_mujoco.train("Reacher-v2", 2048, 0)
 

@@ -143,7 +143,7 @@ class TestWarnings:
 
 class TestRefused:
     @pytest.mark.parametrize("env", [3, None, AnyEnv, DummyVecEnv([AnyEnv])])
-    def test_what_is_no_environment(self, env):
+    def test_something_that_is_not_an_environment(self, env):
         with pytest.raises(InvalidEnvError, match="must inherit from the gym.Env class"):
             check_env(env)
 

@@ -1,4 +1,4 @@
-"""evaluate_policy: rewards, what the policy is given, and what is refused."""
+"""evaluate_policy: rewards, what the policy sees, and what is refused."""
 import numpy as np
 import pytest
 
@@ -161,11 +161,11 @@ def test_number_of_episodes_must_be_positive(n_eval_episodes):
         evaluate_policy(CountingModel(), CountingEnv(), n_eval_episodes)
 
 
-def test_several_environments_are_refused():
+def test_refuses_several_environments():
     with pytest.raises(ValueError, match='one environment.* 2'):
         evaluate_policy(CountingModel(), DummyVecEnv([CountingEnv, CountingEnv]))
 
 
-def test_what_is_no_environment_is_refused():
+def test_refuses_what_is_not_an_environment():
     with pytest.raises(TypeError, match='env'):
         evaluate_policy(CountingModel(), 'CartPole-v1')

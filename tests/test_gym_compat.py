@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stable_baselines.common import gym_compat
 from stable_baselines.common.gym_compat import (
     ActionWrapper,
     Env,
@@ -21,13 +20,15 @@ from stable_baselines.common.gym_compat import (
     make,
     spaces,
 )
+from stable_baselines.common.gym_compat.libraries import LIBRARY
+from stable_baselines.common.gym_compat.spaces import clip_actions, event_shape
 from stable_baselines.common.vec_env import DummyVecEnv
 
 BOX = spaces.Box(-10, 10, (1,), np.float64)
 
 
 class ModernEnv:
-    """An environment of gymnasium's API: counts its steps, ends at 5 and is cut off at 3 if ``limit`` is on."""
+    """An environment of gymnasium's API: it counts its steps, ends at 5, and with ``limit`` is cut off at 3."""
     metadata = {'render_modes': ['rgb_array', 'human'], 'render_fps': 7}
     observation_space = BOX
     action_space = spaces.Discrete(2)
@@ -104,7 +105,7 @@ class OldEnv(Env):
         return [seed]
 
 
-def test_classic_env_comes_back_unchanged():
+def test_classic_env_is_returned_unchanged():
     env = OldEnv()
     assert convert_env(env) is env
     wrapped = Wrapper(env)
@@ -124,7 +125,7 @@ def test_modern_env_speaks_classic():
     assert 'TimeLimit.truncated' not in results[-1][3]
 
 
-def test_truncation_ends_the_episode_and_is_told():
+def test_truncation_ends_the_episode_and_is_reported():
     base = ModernEnv(limit=True)
     env = convert_env(base)
     env.reset()
@@ -134,7 +135,7 @@ def test_truncation_ends_the_episode_and_is_told():
     assert base.info == {}, "the environment's own dict must not be changed: it may hand it out again"
 
 
-def test_true_end_at_the_limit_is_no_truncation():
+def test_true_end_at_the_limit_is_not_a_truncation():
     base = ModernEnv(limit=True)
     env = convert_env(base)
     env.reset()
@@ -161,7 +162,7 @@ def test_old_api_on_a_modern_base_is_recognised():
     assert env.step(0)[1:] == (1.0, True, {'old': True})
 
 
-def test_tuple_observation_is_not_taken_for_obs_and_info():
+def test_tuple_observation_is_not_mistaken_for_obs_and_info():
     class TupleEnv(ModernEnv):
         observation_space = spaces.Tuple((spaces.Discrete(3), spaces.Dict({'a': spaces.Discrete(2)})))
 
@@ -238,7 +239,7 @@ def test_close_reaches_the_environment():
 
 @pytest.mark.parametrize('thing', [None, 3, ModernEnv, lambda: ModernEnv(), DummyVecEnv([OldEnv])],
                          ids=['None', 'int', 'class', 'function', 'VecEnv'])
-def test_what_is_no_environment_is_refused(thing):
+def test_other_things_than_environments_are_refused(thing):
     assert not is_env(thing)
     with pytest.raises(TypeError, match='accepted is a single environment'):
         convert_env(thing)
@@ -263,7 +264,7 @@ def test_is_env():
     assert not is_env(VectorEnv())
 
 
-def test_own_spaces_come_back_unchanged():
+def test_own_spaces_are_returned_unchanged():
     for space in (BOX, spaces.Discrete(2), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(3),
                   spaces.Dict({'a': BOX}), spaces.Tuple((BOX, spaces.Discrete(2)))):
         assert convert_space(space) is space
@@ -363,7 +364,7 @@ def test_make_gives_the_classic_api():
     env.close()
 
 
-def test_make_time_limit_is_told():
+def test_make_reports_the_time_limit():
     env = make('MountainCar-v0')
     env.reset()
     for _ in range(200):
@@ -396,7 +397,7 @@ def _can_make(name):
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning', 'ignore::UserWarning')
 def test_environment_of_the_other_library():
-    name = {'gym': 'gymnasium', 'gymnasium': 'gym'}[gym_compat._library.__name__]
+    name = {'gym': 'gymnasium', 'gymnasium': 'gym'}[LIBRARY.__name__]
     other = pytest.importorskip(name)
     env = importlib.import_module(name + '.envs.classic_control').CartPoleEnv()
     assert is_env(env)
@@ -410,3 +411,15 @@ def test_environment_of_the_other_library():
     assert infos[-1][0]['TimeLimit.truncated'] and infos[-1][0]['terminal_observation'].shape == (4,)
     venv.seed(3)
     np.testing.assert_array_equal(venv.reset(), first)
+
+
+@pytest.mark.parametrize('space, shape', [
+    (BOX, (1,)), (spaces.Discrete(3), ()), (spaces.MultiDiscrete([2, 3]), (2,)), (spaces.MultiBinary(4), (4,))])
+def test_event_shape(space, shape):
+    assert event_shape(space) == np.shape(space.sample()) == shape
+
+
+def test_only_actions_of_boxes_are_clipped():
+    actions = np.array([[-11.], [3.], [12.]])
+    np.testing.assert_array_equal(clip_actions(actions, BOX), [[-10.], [3.], [10.]])
+    assert clip_actions(actions, spaces.Discrete(3)) is actions

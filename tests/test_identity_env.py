@@ -1,4 +1,4 @@
-"""The two tasks that come with the library: IdentityEnv and its kin, and BitFlippingEnv."""
+"""The tasks that come with the library: IdentityEnv and its variants, and BitFlippingEnv."""
 import numpy as np
 import pytest
 

@@ -289,7 +289,7 @@ class TestBlocks:
         return {tuple(var.op.name for var in block.variables): block.ops[0].type
                 for block in find_blocks(loss, tf.trainable_variables(), **kwargs)}
 
-    def test_what_has_a_block(self, session, rng):
+    def test_weights_and_biases_have_a_block(self, session, rng):
         inputs = tf.constant(rng.randn(N, 4), tf.float32)
         hidden = tf.matmul(inputs, tf.identity(variable("w", rng.randn(4, 4)))) + variable("b", [[0.] * 4])
         hidden = tf.nn.bias_add(tf.matmul(hidden, variable("w2", rng.randn(4, 4))), variable("b2", [0.] * 4))
@@ -303,7 +303,7 @@ class TestBlocks:
         joint = self.names(loss, joint_bias=True)
         assert ("w2", "b2") in joint and ("w",) in joint and ("b",) in joint
 
-    def test_what_has_none(self, session, rng):
+    def test_other_variables_have_no_block(self, session, rng):
         inputs = tf.constant(rng.randn(N, 4), tf.float32)
         hidden = tf.matmul(inputs, variable("transposed", rng.randn(4, 4)), transpose_b=True)
         hidden = hidden * variable("gain", [1.] * 4) + tf.reshape(variable("reshaped", [[[0.] * 4]]), [4])
@@ -314,7 +314,7 @@ class TestBlocks:
         loss = tf.reduce_mean(hidden) + tf.reduce_sum(variable("free", [1., 2.]))
         assert self.names(loss) == {}
 
-    def test_only_what_the_loss_depends_on_counts(self, session, rng):
+    def test_ignores_operations_that_the_loss_does_not_depend_on(self, session, rng):
         """The acting network has the same weights as the one that is trained."""
         weight = variable("w", rng.randn(4, 4))
         inputs = [tf.constant(rng.randn(n, 4), tf.float32) for n in (2, 3)]
@@ -420,7 +420,7 @@ def test_the_pieces_make_the_step_too(session, rng):
 @pytest.mark.parametrize("name, value", [
     ("momentum", 1.), ("momentum", -.1), ("clip_kl", 0.), ("kfac_update", 0), ("stats_accum_iter", 0),
     ("cold_iter", -1), ("epsilon", 0.), ("stats_decay", 1.)])
-def test_arguments_that_make_no_sense(session, name, value):
+def test_refuses_arguments_out_of_range(session, name, value):
     with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
         KfacOptimizer(**{name: value})
 
@@ -438,7 +438,7 @@ class TestUtils:
         np.testing.assert_allclose(session.run(right), np.moveaxis(
             np.tensordot(tensor, factor, [counted_back, 0]), -1, counted_back))
 
-    def test_products_that_make_no_sense(self, session):
+    def test_refuses_products_without_a_matrix_and_an_axis(self, session):
         matrix, tensor = tf.zeros([2, 2]), tf.zeros([2, 2, 2])
         for arguments in (dict(tensor_a=matrix, tensor_b=matrix), dict(tensor_a=tensor, tensor_b=tensor, reduce_dim=0),
                           dict(tensor_a=tensor, tensor_b=matrix, transpose_a=True, reduce_dim=0)):
@@ -452,7 +452,7 @@ class TestUtils:
         assert session.run(values).shape == shape
         np.testing.assert_array_equal(session.run(vectors), np.eye(3))
 
-    def test_eigenvalues_that_do_not_fit(self, session):
+    def test_refuses_eigenvalues_of_another_length(self, session):
         with pytest.raises(ValueError, match="axis 0"):
             kfac_utils.factor_reshape(tf.eye(3), tf.zeros([3]), tf.zeros([2, 3]))
         with pytest.raises(ValueError, match="f_type"):

@@ -3,9 +3,10 @@ The same numbers on TensorFlow 1.15 and 2.x.
 
 Each lane (a Python with its TensorFlow) leaves its numbers and a saved model under build/lanes and compares itself with
 what the other lanes left there for the same source code. The first lane to run has nothing to compare with; ``.ci/run``
-runs two.
+runs two. Every test writes its own files, each at once, so that tests can run side by side.
 """
 import hashlib
+import os
 import platform
 from pathlib import Path
 
@@ -49,18 +50,17 @@ def source_digest():
     return digest.hexdigest()[:12]
 
 
-def build_models():
-    """Return models of every kind of random operation and layer."""
-    arguments = dict(seed=3, n_cpu_tf_sess=1, n_steps=4, nminibatches=1)
-    return {
-        "discrete": PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.Discrete(5)), **arguments),
-        "multidiscrete": PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.MultiDiscrete([3, 4])), **arguments),
-        "multibinary": PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.MultiBinary(3)), **arguments),
-        "box": PPO2("MlpPolicy", make_env(OBSERVATIONS, BOX), **arguments),
-        "lstm": PPO2("MlpLnLstmPolicy", make_env(OBSERVATIONS, spaces.Discrete(5)),
-                     policy_kwargs=dict(n_lstm=8), **arguments),
-        "cnn": PPO2("CnnPolicy", DummyVecEnv([BrightSide]), **arguments),
-    }
+ARGUMENTS = dict(seed=3, n_cpu_tf_sess=1, n_steps=4, nminibatches=1)
+# one of every kind of random operation and layer
+MODELS = {
+    "discrete": lambda: PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.Discrete(5)), **ARGUMENTS),
+    "multidiscrete": lambda: PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.MultiDiscrete([3, 4])), **ARGUMENTS),
+    "multibinary": lambda: PPO2("MlpPolicy", make_env(OBSERVATIONS, spaces.MultiBinary(3)), **ARGUMENTS),
+    "box": lambda: PPO2("MlpPolicy", make_env(OBSERVATIONS, BOX), **ARGUMENTS),
+    "lstm": lambda: PPO2("MlpLnLstmPolicy", make_env(OBSERVATIONS, spaces.Discrete(5)), policy_kwargs=dict(n_lstm=8),
+                         **ARGUMENTS),
+    "cnn": lambda: PPO2("CnnPolicy", DummyVecEnv([BrightSide]), **ARGUMENTS),
+}
 
 
 def measure(model):
@@ -74,20 +74,25 @@ def measure(model):
     return dict(model.get_parameters(), **{"sampled actions": np.array(actions)})
 
 
-@pytest.fixture(scope="module")
-def folders():
-    """Give this lane's folder, with its numbers and its model in it, and those of the other lanes."""
+@pytest.fixture
+def own():
+    """Return this lane's folder."""
     name = f"python{platform.python_version()}-tensorflow{tf.__version__}"
-    own = ROOT / "build" / "lanes" / source_digest() / name
-    own.mkdir(parents=True, exist_ok=True)
-    for kind, model in build_models().items():
-        np.savez(str(own / kind), **measure(model))
-    trained = PPO2("MlpPolicy", DummyVecEnv([Drift] * 2), n_steps=50, seed=3, n_cpu_tf_sess=1)
-    trained.learn(500)
-    trained.save(str(own / "trained"))
-    np.savez(str(own / "predictions"), *trained.action_probability(np.eye(4)))
-    others = [path for path in own.parent.iterdir() if path != own and (path / "predictions.npz").is_file()]
-    return own, others
+    folder = ROOT / "build" / "lanes" / source_digest() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def files_of_others(own, name):
+    """Return the files of a name that other lanes have left."""
+    return [path / name for path in own.parent.iterdir() if path != own and (path / name).is_file()]
+
+
+def write(path, arrays):
+    """Write arrays so that another lane sees the whole file or none."""
+    temporary = path.with_name(f"{os.getpid()}.npz")
+    np.savez(str(temporary), **arrays)
+    os.replace(str(temporary), str(path))
 
 
 def load(path):
@@ -96,13 +101,14 @@ def load(path):
         return {name: archive[name] for name in archive.files}
 
 
-@pytest.mark.parametrize("kind", ["discrete", "multidiscrete", "multibinary", "box", "lstm", "cnn"])
-def test_weights_and_actions_are_the_same_to_the_last_bit(folders, kind):
-    own, others = folders
-    ours = load(own / (kind + ".npz"))
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_weights_and_actions_are_the_same_to_the_last_bit(own, kind):
+    ours = measure(MODELS[kind]())
+    write(own / f"{kind}.npz", ours)
     assert ours["sampled actions"].std() > 0
+    others = files_of_others(own, f"{kind}.npz")
     for other in others:
-        theirs = load(other / (kind + ".npz"))
+        theirs = load(other)
         assert list(theirs) == list(ours)
         for name, value in ours.items():
             if name == "sampled actions" and value.dtype.kind == "f":
@@ -114,13 +120,15 @@ def test_weights_and_actions_are_the_same_to_the_last_bit(folders, kind):
         pytest.skip("no other lane has run this source here yet: there was nothing to compare with")
 
 
-def test_models_travel_between_lanes(folders):
-    own, others = folders
-    ours = PPO2.load(str(own / "trained")).get_parameters()
-    for other in others + [own]:
-        model = PPO2.load(str(other / "trained"), env=DummyVecEnv([Drift] * 2))
-        for predicted, expected in zip(model.action_probability(np.eye(4)), load(other / "predictions.npz").values()):
-            np.testing.assert_allclose(predicted, expected, atol=1e-6, err_msg=str(other))
+def test_models_travel_between_lanes(own):
+    trained = PPO2("MlpPolicy", DummyVecEnv([Drift] * 2), n_steps=50, seed=3, n_cpu_tf_sess=1).learn(500)
+    ours = trained.get_parameters()
+    trained.save(str(own / "trained"))
+    write(own / "predictions.npz", dict(zip(("mean", "std"), trained.action_probability(np.eye(4)))))
+    for predictions in files_of_others(own, "predictions.npz") + [own / "predictions.npz"]:
+        model = PPO2.load(str(predictions.with_name("trained")), env=DummyVecEnv([Drift] * 2))
+        for predicted, expected in zip(model.action_probability(np.eye(4)), load(predictions).values()):
+            np.testing.assert_allclose(predicted, expected, atol=1e-6, err_msg=str(predictions))
         for name, value in model.get_parameters().items():
-            np.testing.assert_allclose(value, ours[name], atol=TRAINED_ATOL, err_msg=f"{other} {name}")
+            np.testing.assert_allclose(value, ours[name], atol=TRAINED_ATOL, err_msg=f"{predictions} {name}")
         model.learn(200)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def keep_loggers(monkeypatch):
-    """Give each test a default logger of its own, no settings from the environment, and put all back."""
+    """Give each test a default logger of its own and no settings from the environment; restore everything after it."""
     for name in ('OPENAI_LOGDIR', 'OPENAI_LOG_FORMAT', 'OPENAI_LOG_FORMAT_MPI',
                  'OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK'):
         monkeypatch.delenv(name, raising=False)
@@ -83,13 +83,13 @@ class TestHumanOutputFormat:
         assert output.file.closed
         assert (tmp_path / 'x.txt').read_text() == 'hello\n'
 
-    def test_standard_output_is_that_of_the_moment(self, monkeypatch):
+    def test_standard_output_may_be_replaced_later(self, monkeypatch):
         output = logger.HumanOutputFormat(sys.stdout)
         monkeypatch.setattr(sys, 'stdout', io.StringIO())
         output.writeseq(['here'])
         assert sys.stdout.getvalue() == 'here\n'
 
-    def test_neither_path_nor_file(self):
+    def test_only_paths_and_files_are_accepted(self):
         with pytest.raises(TypeError, match='filename_or_file.*3'):
             logger.HumanOutputFormat(3)
 
@@ -142,7 +142,7 @@ class TestJSONOutputFormat:
         assert frame.iloc[0][['f', 'b', 'a', 'l', 's']].tolist() == [0.5, True, [0, 1, 2], [1, 2], 'q"']
         assert frame['new'].isnull().tolist() == [True, False]
 
-    def test_value_that_json_does_not_know(self, tmp_path):
+    def test_values_that_json_cannot_hold_are_refused(self, tmp_path):
         output = logger.JSONOutputFormat(str(tmp_path / 'x.json'))
         with pytest.raises(TypeError, match='object'):
             output.writekvs({'a': object()})
@@ -205,7 +205,7 @@ class TestLogger:
         logger.logkv_mean('c', 5)
         assert dict(logger.getkvs()) == {'a': pytest.approx(3), 'b': None, 'c': 5}
 
-    def test_mean_starts_anew_after_a_dump(self):
+    def test_mean_starts_over_after_a_dump(self):
         logger.logkv_mean('a', 100)
         logger.dumpkvs()
         logger.logkv_mean('a', 1)
@@ -252,14 +252,15 @@ class TestLogger:
 
 class TestConfigure:
     def test_default_outputs(self, tmp_path, capsys):
-        logger.configure(str(tmp_path / 'deep' / 'log'))
+        folder = tmp_path / 'deep' / 'log'
+        logger.configure(str(folder))
         logger.logkv('a', 1)
         logger.dumpkvs()
         out = capsys.readouterr().out
-        assert out.startswith('Logging to {}\n---'.format(tmp_path / 'deep' / 'log'))
-        assert (tmp_path / 'deep' / 'log' / 'log.txt').read_text() == out
-        assert (tmp_path / 'deep' / 'log' / 'progress.csv').read_text() == 'a\n1\n'
-        assert logger.get_dir() == str(tmp_path / 'deep' / 'log')
+        assert out.startswith(f"Logging to {folder}\n---")
+        assert (folder / 'log.txt').read_text() == out
+        assert (folder / 'progress.csv').read_text() == 'a\n1\n'
+        assert logger.get_dir() == str(folder)
 
     def test_environment_variables(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv('OPENAI_LOGDIR', str(tmp_path))
@@ -268,14 +269,14 @@ class TestConfigure:
         assert sorted(os.listdir(str(tmp_path))) == ['log.txt', 'progress.json']
         assert capsys.readouterr().out == ''
 
-    def test_arguments_come_before_environment_variables(self, tmp_path, monkeypatch):
+    def test_arguments_override_environment_variables(self, tmp_path, monkeypatch):
         monkeypatch.setenv('OPENAI_LOGDIR', str(tmp_path / 'not'))
         monkeypatch.setenv('OPENAI_LOG_FORMAT', 'json')
         logger.configure(str(tmp_path / 'here'), [])
         assert os.listdir(str(tmp_path)) == ['here']
         assert os.listdir(str(tmp_path / 'here')) == []
 
-    def test_without_anything_a_new_temporary_folder(self, tmp_path, monkeypatch):
+    def test_default_folder_is_a_new_temporary_one(self, tmp_path, monkeypatch):
         monkeypatch.setattr(logger.tempfile, 'tempdir', str(tmp_path))
         logger.configure()
         folder = logger.get_dir()

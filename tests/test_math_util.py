@@ -1,4 +1,4 @@
-"""Small numerical helpers, worked out by hand."""
+"""Small numerical helpers, against numbers worked out by hand."""
 import warnings
 
 import numpy as np

@@ -11,7 +11,7 @@ from stable_baselines.common.vec_env import DummyVecEnv
 
 
 class ShortEnv(Env):
-    """Episodes of 3 steps with rewards 0.1, 0.2, 0.3; one info dict for ever."""
+    """Episodes of 3 steps with rewards 0.1, 0.2, 0.3; a single info dict."""
     observation_space = spaces.Discrete(9)
     action_space = spaces.Discrete(2)
 
@@ -83,7 +83,7 @@ def test_no_file(tmp_path, monkeypatch):
 
 def test_keywords(tmp_path):
     env = Monitor(ShortEnv(), str(tmp_path), reset_keywords=('goal',), info_keywords=('level',))
-    with pytest.raises(ValueError, match='goal: .*must be given'):
+    with pytest.raises(ValueError, match='goal=None: .*must be given'):
         env.reset()
     episode = play(env, goal=4, colour='red')['episode']
     assert list(episode) == ['r', 'l', 't', 'level', 'goal'] and (episode['level'], episode['goal']) == ('a,b', 4)

@@ -52,31 +52,31 @@ def test_net_arch_with_lstm():
 
 
 @pytest.mark.parametrize("policy, net_arch, reason", [
-    ("MlpPolicy", 5, "no list"),
-    ("MlpPolicy", ["lstm"], "'lstm' is no layer size"),
-    ("MlpPolicy", [0], "0 is no layer size"),
-    ("MlpPolicy", [-3], "-3 is no layer size"),
-    ("MlpPolicy", [1.5], "1.5 is no layer size"),
-    ("MlpPolicy", [dict(vf=[3]), 4], "is no layer size"),
+    ("MlpPolicy", 5, "this is not a list"),
+    ("MlpPolicy", ["lstm"], "'lstm' is not a layer size"),
+    ("MlpPolicy", [0], "0 is not a layer size"),
+    ("MlpPolicy", [-3], "-3 is not a layer size"),
+    ("MlpPolicy", [1.5], "1.5 is not a layer size"),
+    ("MlpPolicy", [dict(vf=[3]), 4], "is not a layer size"),
     ("MlpPolicy", [dict(q=[3])], "only branches are 'pi' and 'vf'"),
     ("MlpPolicy", [dict(pi=5)], "must be a list"),
     ("MlpLstmPolicy", [8, 8], "'lstm' must occur once"),
     ("MlpLstmPolicy", ["lstm", "lstm"], "'lstm' must occur once"),
-    ("MlpLstmPolicy", [8, "gru"], "'gru' is no layer size"),
+    ("MlpLstmPolicy", [8, "gru"], "'gru' is not a layer size"),
 ])
-def test_net_arch_that_makes_no_sense(policy, net_arch, reason):
-    with pytest.raises(ValueError, match="net_arch.*makes no sense: .*" + reason):
+def test_refuses_a_bad_net_arch(policy, net_arch, reason):
+    with pytest.raises(ValueError, match="net_arch=.*: accepted is a list of layer sizes.*; .*" + reason):
         layers(policy, net_arch=net_arch)
 
 
 def test_other_bad_arguments():
     with pytest.raises(ValueError, match="unknown keywords.*foo"):
         layers("MlpPolicy", foo=1)
-    with pytest.raises(ValueError, match="'cnn' or 'mlp', got 'rnn'"):
+    with pytest.raises(ValueError, match="feature_extraction='rnn': accepted is 'cnn' or 'mlp'"):
         layers(policies.FeedForwardPolicy, feature_extraction="rnn")
-    with pytest.raises(ValueError, match="nature_cnn takes images.*at least 36 x 36"):
+    with pytest.raises(ValueError, match=r"shape \(4,\): accepted by nature_cnn are images.*at least 36 x 36"):
         layers("CnnPolicy")
-    with pytest.raises(ValueError, match="nature_cnn takes images"):
+    with pytest.raises(ValueError, match="accepted by nature_cnn are images"):
         layers("CnnPolicy", spaces.Box(low=0, high=255, shape=(20, 20, 1), dtype=np.uint8))
 
 
@@ -85,6 +85,27 @@ def test_wrong_spaces():
         PPO2("MlpPolicy", make_env(spaces.Tuple((BOX, BOX)), spaces.Discrete(2)))
     with pytest.raises(TypeError, match="no probability distribution"):
         PPO2("MlpPolicy", make_env(BOX, IMAGE))
+
+
+def test_public_names_belong_to_the_public_module():
+    """Pickled files refer to them there."""
+    for name in ("nature_cnn", "mlp_extractor", "get_policy_from_name", "register_policy", "BasePolicy",
+                 "ActorCriticPolicy", "RecurrentActorCriticPolicy", "LstmPolicy", "FeedForwardPolicy", "MlpPolicy"):
+        assert getattr(policies, name).__module__ == "stable_baselines.common.policies"
+
+
+def test_family_of_another_package(monkeypatch):
+    """The closest family among the bases of a policy takes it."""
+    class Family(policies.BasePolicy):
+        """Base class of the policies of some algorithm."""
+
+    class Member(Family):
+        """One of them."""
+
+    monkeypatch.setitem(policies._policy_registry, Family, {})
+    policies.register_policy("MlpPolicy", Member)
+    assert policies.get_policy_from_name(Family, "MlpPolicy") is Member
+    assert policies.get_policy_from_name(policies.ActorCriticPolicy, "MlpPolicy") is policies.MlpPolicy
 
 
 def test_registration():
@@ -102,7 +123,7 @@ def test_registration():
         policies.register_policy("MlpPolicy", Custom)
     with pytest.raises(ValueError, match="subclass of BasePolicy"):
         policies.register_policy("Integer", int)
-    with pytest.raises(ValueError, match="no policies are registered"):
+    with pytest.raises(ValueError, match="base_policy_type=.*: accepted is a family"):
         policies.get_policy_from_name(int, "MlpPolicy")
 
 
@@ -271,15 +292,15 @@ def test_training_sees_what_was_acted_on(policy, n_steps):
     model.runner.run()
     rollout = model.runner.run()
     neglogp, values = model.sess.run([model.neglogp, model.train_model.value_flat],
-                                     dict(zip(model._train_inputs, model._feeds(rollout, 0.))))
-    assert rollout.masks.any()
-    np.testing.assert_allclose(neglogp, rollout.neglogpacs, atol=1e-5)
+                                     model._train_function.feed_dict(model._batch(rollout, 0.)))
+    assert rollout.episode_starts.any()
+    np.testing.assert_allclose(neglogp, rollout.neglogp, atol=1e-5)
     np.testing.assert_allclose(values, rollout.values, atol=1e-5)
 
     model = ACER(policy, make_cartpoles(2), **kwargs)
     model.runner.run()
     segment = model.runner.run()
-    proba = model.sess.run(model.train_model.policy_proba, dict(zip(model._train_inputs, model._feeds(segment, 0.))))
+    proba = model.sess.run(model.train_model.policy_proba, model._train_function.feed_dict(model._batch(segment, 0.)))
     assert segment.dones.any()
     np.testing.assert_allclose(proba.reshape(2, n_steps + 1, 2)[:, :-1], segment.mus, atol=1e-5)
 

@@ -1,10 +1,10 @@
-"""PPO2: losses by hand, minibatches, schedules, spaces, recurrent policies, reports."""
+"""PPO2: losses by hand, minibatches, schedules, clipped actions, its runner."""
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import make_env
-from stable_baselines import PPO2, logger
+from helpers import make_env, record_calls
+from stable_baselines import PPO2
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.gym_compat import spaces
@@ -101,13 +101,14 @@ def test_schedules_follow_the_progress():
 
     model = PPO2("MlpPolicy", make_cartpole(), n_steps=4, nminibatches=1, noptepochs=1,
                  **{name: schedule(name) for name in seen})
-    fed = []
-    train, model._train_function = model._train_function, lambda *feeds: fed.append(feeds[6:9]) or train(*feeds)
+    trained = record_calls(model, "_train_function")
     model.learn(16)
     for name in seen:
         assert seen[name] == [1., .75, .5, .25], name
         assert callable(getattr(model, name))  # what the user gave stays
-    assert fed == [(1e-3,) * 3] * 4
+    for (batch,), _ in trained:
+        assert (batch.learning_rate, batch.clip_range, batch.clip_range_vf) == (1e-3,) * 3
+    assert len(trained) == 4
 
 
 @pytest.mark.parametrize("cliprange_vf, expected", [(None, .2), (.3, .3), (lambda progress: .4 * progress, .4)])
@@ -127,58 +128,6 @@ def test_schedules_that_are_none():
     for name in ("learning_rate", "cliprange", "cliprange_vf"):
         with pytest.raises(TypeError, match="number or a function"):
             PPO2("MlpPolicy", make_cartpole(), **{name: "linear"})
-
-
-@pytest.mark.parametrize("policy", ["MlpPolicy", "MlpLstmPolicy"])
-@pytest.mark.parametrize("space", [
-    spaces.Discrete(3), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(3),
-    spaces.Box(low=-2, high=.5, shape=(2,), dtype=np.float32)], ids=lambda space: type(space).__name__)
-@pytest.mark.parametrize("observation_space", [
-    BOX, spaces.Discrete(4), spaces.MultiDiscrete([2, 4]), spaces.MultiBinary(4)],
-    ids=lambda space: type(space).__name__)
-def test_all_spaces(policy, space, observation_space):
-    model = PPO2(policy, make_env(observation_space, space, 2), n_steps=4, nminibatches=1, noptepochs=1,
-                 policy_kwargs=dict(n_lstm=4) if "Lstm" in policy else {})
-    before = model.get_parameters()
-    model.learn(16)
-    assert any(not np.array_equal(before[name], value) for name, value in model.get_parameters().items())
-    obs = np.stack([observation_space.sample() for _ in range(5)])
-    actions, _ = model.predict(obs)
-    assert all(space.contains(action.astype(space.dtype)) for action in actions)
-    likelihood = model.action_probability(obs, actions=actions)
-    assert likelihood.shape == (5, 1) and np.all(likelihood > 0)
-    np.testing.assert_allclose(model.action_probability(obs, actions=actions, logp=True), np.log(likelihood), rtol=1e-4)
-
-
-@pytest.mark.parametrize("policy", ["CnnPolicy", "CnnLstmPolicy", "CnnLnLstmPolicy", "MlpLnLstmPolicy"])
-def test_the_other_policies_learn(policy):
-    space = spaces.Box(low=0, high=255, shape=(36, 36, 1), dtype=np.uint8) if "Cnn" in policy else BOX
-    model = PPO2(policy, make_env(space, spaces.Discrete(2), 2), n_steps=4, nminibatches=2, noptepochs=1,
-                 policy_kwargs=dict(n_lstm=4) if "Lstm" in policy else {})
-    before = model.get_parameters()
-    model.learn(8)
-    changed = {name for name, value in model.get_parameters().items() if not np.array_equal(before[name], value)}
-    assert changed == {name for name in before if "/q/" not in name}  # only the unused q head has no gradient
-
-
-def test_recurrent_policy_with_other_numbers_of_environments(tmp_path):
-    model = PPO2("MlpLstmPolicy", make_cartpole(2), n_steps=4, nminibatches=1, policy_kwargs=dict(n_lstm=4), seed=0)
-    obs = np.random.RandomState(0).randn(5, 4)
-    together, states = model.predict(obs, deterministic=True)
-    assert states.shape == (5, 8)
-    for row in range(5):
-        alone, state = model.predict(obs[row], deterministic=True)
-        assert alone == together[row]
-        np.testing.assert_allclose(state, states[row:row + 1], atol=1e-6)
-    # a mask forgets the state
-    fresh = model.action_probability(obs)
-    np.testing.assert_allclose(model.action_probability(obs, state=states, mask=[True] * 5), fresh, atol=1e-6)
-    assert not np.allclose(model.action_probability(obs, state=states, mask=[False] * 5), fresh, atol=1e-6)
-    with pytest.raises(ValueError, match="5 observations need as many states and masks, got 2 and 5"):
-        model.predict(obs, state=states[:2])
-    model.save(str(tmp_path / "model"))
-    loaded = PPO2.load(str(tmp_path / "model"), env=make_cartpole(3))
-    loaded.learn(24)
 
 
 def test_action_probability_of_one_observation():
@@ -210,18 +159,6 @@ def test_actions_outside_of_the_box_are_clipped():
     rollout = model.runner.run()
     assert np.abs(rollout.actions).max() > .01  # what is learned from are the actions that were drawn
     assert np.abs(model.predict(np.zeros((50, 4)))[0]).max() <= np.float32(.01)
-
-
-def test_report(tmp_path):
-    with logger.ScopedConfigure(str(tmp_path), ["csv"]):
-        PPO2("MlpPolicy", make_cartpole(2), n_steps=64, verbose=1).learn(3 * 128 + 100, log_interval=2)
-    table = logger.read_csv(str(tmp_path / "progress.csv"))
-    assert set(table.columns) == {
-        "approxkl", "clipfrac", "ep_len_mean", "ep_reward_mean", "explained_variance", "fps", "n_updates",
-        "policy_entropy", "policy_loss", "serial_timesteps", "time_elapsed", "total_timesteps", "value_loss"}
-    assert list(table["n_updates"]) == [1, 2]  # three whole updates fit; reported are the first and every second
-    assert list(table["total_timesteps"]) == [128, 256] and list(table["serial_timesteps"]) == [64, 128]
-    assert list(table["ep_len_mean"]) == list(table["ep_reward_mean"])
 
 
 def test_constructor_prints_what_it_wraps(capsys):

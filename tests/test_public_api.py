@@ -112,9 +112,13 @@ def parameter_problems(expected, actual):
 
     expected_named, expected_catch_all = split(expected)
     actual_named, actual_catch_all = split(actual)
+    def serves(actual_text, expected_text):
+        """Whether callers notice no difference: what they had to give may have become optional."""
+        return actual_text == expected_text or actual_text.partition("=")[0] == expected_text
+
     extra = actual_named[len(expected_named):]
     problems = []
-    if actual_named[:len(expected_named)] != expected_named:
+    if len(actual_named) < len(expected_named) or not all(map(serves, actual_named, expected_named)):
         problems.append("parameters ({}) instead of ({})".format(", ".join(actual), ", ".join(expected)))
     else:
         problems += [f"extra parameter {text} has no default" for text in extra if "=" not in text]
@@ -251,6 +255,9 @@ class TestTheComparisonItself:
 
     def test_extra_optional_parameters_pass(self):
         assert parameter_problems(["self", "a"], ["self", "a", "b=None", "kw:c=2"]) == []
+
+    def test_required_parameters_that_became_optional_pass(self):
+        assert parameter_problems(["self", "a", "kw:b"], ["self", "a", "kw:b=None"]) == []
 
     @pytest.mark.parametrize("actual", [
         ["self", "b=1", "a"],           # order

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import group, load_arrays
-from stable_baselines.common import returns
+from stable_baselines.common import returns, runners
 
 
 def gae_by_definition(rewards, values, starts, last_value, last_done, gamma, lam):
@@ -86,8 +86,8 @@ def test_swap_and_flatten(shape):
     # element (step, env) carries the number 10 * env + step
     arr = np.broadcast_to((10 * np.arange(3)[None] + np.arange(4)[:, None]).reshape((4, 3) + (1,) * len(shape)),
                           (4, 3) + shape)
-    flat = returns.swap_and_flatten(arr)
+    flat = runners.swap_and_flatten(arr)
     assert flat.shape == (12,) + shape and not np.shares_memory(flat, arr)
     np.testing.assert_array_equal(flat.reshape(12, -1)[:, 0], [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23])
     for single in (arr[:, :1], arr[:1]):  # nothing to move, but still a copy
-        assert not np.shares_memory(returns.swap_and_flatten(single), single)
+        assert not np.shares_memory(runners.swap_and_flatten(single), single)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from helpers import passing_module
-from stable_baselines.common import pickling, save_util
+from stable_baselines.common import save_util
+from stable_baselines.common.files import pickling
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.schedules import constfn
 
@@ -29,7 +30,7 @@ def assert_same_params(params):
         assert params[name].dtype == value.dtype
 
 
-def test_json_is_readable_and_comes_back():
+def test_json_is_readable_and_can_be_read_back():
     data = OrderedDict([("gamma", 0.99), ("name", "x"), ("none", None), ("list", [1, {"pi": [8]}]),
                         ("function", np.tanh), ("array", np.arange(3)), ("space", spaces.Discrete(3))])
     text = save_util.data_to_json(data)
@@ -49,7 +50,7 @@ def test_custom_objects_are_not_unpickled():
     with pytest.raises(ValueError, match="could not unpickle 'broken'.*custom_objects"):
         save_util.json_to_data(text)
     assert save_util.json_to_data(text, custom_objects={"broken": 7}) == {"broken": 7, "fine": 1}
-    with pytest.raises(TypeError, match="custom_objects must be a dict"):
+    with pytest.raises(TypeError, match="custom_objects=.*accepted is a dict"):
         save_util.json_to_data(text, custom_objects=["broken"])
     with pytest.raises(ValueError, match="JSON object"):
         save_util.json_to_data("[1]")
@@ -60,7 +61,7 @@ def test_is_json_serializable():
     assert not save_util.is_json_serializable(np.arange(2)) and not save_util.is_json_serializable({1, 2})
 
 
-def test_parameters_come_back():
+def test_parameters_can_be_read_back():
     assert_same_params(save_util.bytes_to_params(save_util.params_to_bytes(PARAMS), list(PARAMS)))
 
 
@@ -89,10 +90,10 @@ def test_parameters_alone_are_read_without_pickling():
     assert_same_params(params)
 
 
-def test_files_that_are_none(tmp_path):
+def test_other_files_are_refused(tmp_path):
     with zipfile.ZipFile(str(tmp_path / "other.zip"), "w") as archive:
         archive.writestr("data", "{}")
-    with pytest.raises(ValueError, match="zip archive but no model file: it lacks"):
+    with pytest.raises(ValueError, match="this zip archive lacks"):
         save_util.load_from_file(str(tmp_path / "other.zip"))
     save_util.save_to_file(str(tmp_path / "model.zip"), {}, PARAMS)
     content = (tmp_path / "model.zip").read_bytes()
@@ -161,7 +162,7 @@ def test_byte_code_of_another_python_is_not_run(monkeypatch):
     spaces.Box(low=0, high=255, shape=(4, 4, 1), dtype=np.uint8), spaces.Discrete(3), spaces.MultiDiscrete([3, 2]),
     spaces.MultiBinary(4), spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))),
     spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Box(low=0, high=1, shape=(2,), dtype=np.float32)})])
-def test_spaces_come_back_as_real_spaces(space):
+def test_spaces_are_rebuilt_as_real_spaces(space):
     space.seed(3)
     back = pickling.loads(cloudpickle.dumps(space))
     assert back == space and type(back) is type(space)
@@ -197,7 +198,7 @@ def test_functions_that_use_tensorflow():
         assert pickling.loads(pickling.dumps(lambda: tf.nn.relu(tf.constant(1.))))().dtype == tf.float32
 
 
-def test_what_is_gone_is_missed_only_where_it_is_needed(tmp_path):
+def test_missing_classes_are_an_error_only_where_they_are_needed(tmp_path):
     policy = type("Policy", (), {"__module__": "module_that_is_gone"})
     with passing_module(Policy=policy):
         save_util.save_to_file(str(tmp_path / "model.pkl"), {"policy": policy, "gamma": .5}, PARAMS, as_pickle=True)

@@ -43,9 +43,9 @@ def test_get_schedule_fn():
 def test_refusals():
     with pytest.raises(ValueError, match="unknown schedule 'quadratic'.*linear"):
         schedules.Scheduler(1., 10, "quadratic")
-    with pytest.raises(ValueError, match="must increase"):
+    with pytest.raises(ValueError, match="accepted are times that increase"):
         schedules.PiecewiseSchedule([(10, 1.), (0, 2.)])
-    with pytest.raises(ValueError, match="step 11 lies outside"):
+    with pytest.raises(ValueError, match="step=11: accepted is a step between the endpoints"):
         schedules.PiecewiseSchedule([(0, 1.), (10, 2.)]).value(11)
     with pytest.raises(NotImplementedError):
         schedules.Schedule().value(0)

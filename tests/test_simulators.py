@@ -1,4 +1,4 @@
-"""Training on the real simulators and libraries; what is not installed is skipped, with how to install it.
+"""Training on the real simulators and libraries; tests of what is not installed are skipped, and say how to install it.
 
 ``scripts/check_environments.py`` does the same for longer, and shows the rewards.
 """
@@ -26,7 +26,7 @@ BREAKOUT = "BreakoutNoFrameskip-v4"
 
 
 def need(packages, extra, condition=True):
-    """Skip the test unless one of the packages is there (and the condition holds)."""
+    """Skip the test unless one of the packages is installed (and the condition holds)."""
     found = condition and any(importlib.util.find_spec(package) for package in packages)
     return pytest.mark.skipif(not found, reason="needs pip install " + extra)
 
@@ -47,7 +47,7 @@ def assert_trains(env, policy="MlpPolicy", updates=2, **hyperparameters):
     assert model.num_timesteps == updates * model.n_batch
     for name, value in model.get_parameters().items():
         assert np.isfinite(value).all(), name
-        # the head of action values is no part of PPO2's loss
+        # PPO2's loss does not depend on the head of action values
         assert name.startswith("model/q/") or not np.array_equal(value, before[name]), name
     return model
 

@@ -1,4 +1,4 @@
-"""SubprocVecEnv: that it does what DummyVecEnv does, and that nothing can make it hang or leave something behind."""
+"""SubprocVecEnv does what DummyVecEnv does, and nothing can make it hang or leave something behind."""
 import gc
 import os
 import signal
@@ -73,7 +73,7 @@ class RandomEnv(Env):
 
 
 class BufferEnv(Env):
-    """Counts steps in an array that it hands out again and again, and in a dict likewise."""
+    """Counts steps in an array that it hands out again and again, as it does its info dict."""
 
     observation_space = spaces.Box(-100, 100, (2,), np.float32)
     action_space = spaces.Discrete(2)
@@ -99,7 +99,7 @@ class UnpicklableError(Exception):
 
 
 class FaultyEnv(RandomEnv):
-    """Does what its plan says, once it is asked for what the plan names."""
+    """Does ``what`` at the point ``where``."""
 
     def __init__(self, where, what):
         super().__init__()
@@ -323,7 +323,7 @@ def test_an_environment_may_change_its_action():
 def test_number_of_actions(actions):
     venv = SubprocVecEnv([RandomEnv] * 2, 'fork')
     venv.reset()
-    with pytest.raises(ValueError, match=f'actions: {len(actions)} given for 2 environments'):
+    with pytest.raises(ValueError, match='accepted is one for each of the 2 environments'):
         venv.step(actions)
     assert venv.step([0, 0])[1].shape == (2,)
     venv.close()

@@ -1,4 +1,7 @@
 """Calls into the session, gradients and small formulas."""
+import pickle
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -14,7 +17,7 @@ def session():
             yield sess
 
 
-def test_function_takes_arguments_in_every_way(session):
+def test_function_takes_positional_and_named_arguments_and_givens(session):
     x = tf.placeholder(tf.int32, (), name="x")
     y = tf.placeholder(tf.int32, (), name="y")
     linear = tf_util.function([x, y], 3 * x + 2 * y, givens={y: 0})
@@ -56,6 +59,47 @@ def test_function_needs_a_session():
     with tf_util.make_graph(0).as_default():
         with pytest.raises(ValueError, match="without a session"):
             tf_util.function([], tf.constant(1.))()
+
+
+class Batch(NamedTuple):
+    """What a made-up algorithm feeds, as placeholders and as arrays."""
+
+    obs: Any
+    mask: Any
+    scale: Any
+
+
+def test_batch_function_feeds_a_namedtuple(session):
+    batch_ph = Batch(obs=(tf.placeholder(tf.float32, (None, 2), name="obs"), tf.placeholder(tf.float32, (None, 2))),
+                     mask=None, scale=tf.placeholder(tf.int32, ()))
+    counter = tf.get_variable("counter", (), initializer=tf.zeros_initializer())
+    tf_util.initialize()
+    total = tf.reduce_sum(batch_ph.obs[0] + 10. * batch_ph.obs[1]) * tf.cast(batch_ph.scale, tf.float32)
+    call = tf_util.batch_function(batch_ph, {"total": total}, updates=tf.assign_add(counter, 1.))
+    for mask in (None, [True]):  # not fed, so it does not matter
+        assert call(Batch([[1, 2]], mask, 2)) == {"total": 66.}
+    assert session.run(counter) == 2.
+
+    obs = np.ones((1, 2))
+    feeds = call.feed_dict(Batch(obs, None, 3))
+    assert len(feeds) == 3 and all(feeds[placeholder] is obs for placeholder in batch_ph.obs)
+    assert session.run(total, feeds) == 66.
+
+
+def test_batch_function_refuses_other_batches(session):
+    x = tf.placeholder(tf.float32, (2,), name="x")
+    call = tf_util.batch_function(Batch(x, None, None), x)
+    for wrong in (([1., 2.], None, None), [1., 2.], None):
+        with pytest.raises(TypeError, match="accepted is a Batch"):
+            call(wrong)
+    with pytest.raises(ValueError, match=r"x takes shape \(2,\), got \(3,\)"):
+        call(Batch([1., 2., 3.], None, None))
+
+
+def test_pickles_refer_to_the_public_module():
+    for offered in (tf_util.function, tf_util.GetFlat, tf_util.make_session, tf_util.mse, tf_util.scalar_summary):
+        assert offered.__module__ == "stable_baselines.common.tf_util"
+        assert pickle.loads(pickle.dumps(offered)) is offered
 
 
 def test_initialize_leaves_initialised_variables_alone(session):

@@ -3,12 +3,21 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, ScriptedEnv, ScriptedModel, assert_parameters, build_model, group, load_arrays
+from helpers import (
+    CASES,
+    ScriptedEnv,
+    ScriptedModel,
+    assert_parameters,
+    build_model,
+    group,
+    load_arrays,
+    our_names,
+    rollout_of,
+)
 from stable_baselines import A2C
 from stable_baselines.a2c.a2c import A2CRunner
 from stable_baselines.common import losses, returns
-from stable_baselines.common.n_step import Losses
-from stable_baselines.common.runners import Rollout
+from stable_baselines.common.models.n_step import Losses
 
 A2C_CASES = sorted(name for name in CASES if name.startswith("a2c_"))
 
@@ -39,13 +48,6 @@ def test_n_step_returns_by_hand():
         last_values=np.array([8., 8., 8.]), last_dones=np.array([False, True, False]), gamma=.5)
     np.testing.assert_array_equal(result, [[1 + .5 * 6, 1 + .5 * 2, 1.], [2 + .5 * 8, 2., 2 + .5 * 8]])
     assert result.dtype == np.float32
-
-
-def rollout_of(batch):
-    """Return the batch of a case as a rollout."""
-    fields = dict.fromkeys(Rollout._fields)
-    fields.update((name, batch[name]) for name in fields if name in batch)
-    return Rollout(**fields)
 
 
 @pytest.mark.parametrize("name", A2C_CASES)
@@ -88,7 +90,7 @@ def test_update_without_clipping_is_the_one_with_inactive_clipping(name):
 
 def test_runner_returns():
     arrays = load_arrays("runner_a2c_returns")
-    batch, expected = group(arrays, "batch/"), group(arrays, "out/")
+    batch, expected = group(arrays, "batch/"), our_names(group(arrays, "out/"))
     runner = A2CRunner(ScriptedEnv(batch), ScriptedModel(batch), n_steps=7, gamma=0.97)
     rollout = runner.run()
     for name, value in expected.items():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, assert_parameters, build_model, group, load_arrays, our_names
 from stable_baselines import ACER
 from stable_baselines.acer import acer_simple
 from stable_baselines.acer.buffer import ReplaySegment
@@ -26,6 +26,7 @@ def evaluate(*tensors):
 
 def segment_of(batch, n_envs):
     """Return the batch of a case as a segment."""
+    batch = our_names(batch)
     fields = {name: batch[name].reshape((n_envs, -1) + batch[name].shape[1:])
               for name in ReplaySegment._fields if name != "states"}
     return ReplaySegment(states=batch.get("states"), **fields)

@@ -3,13 +3,12 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays, make_env
+from helpers import CASES, assert_parameters, build_model, group, load_arrays, make_env, rollout_of
 from stable_baselines import ACKTR
 from stable_baselines.acktr.acktr import fisher_loss
 from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.n_step import Losses
-from stable_baselines.common.runners import Rollout
+from stable_baselines.common.models.n_step import Losses
 
 ACKTR_CASES = sorted(name for name in CASES if name.startswith("acktr_"))
 # the cases that begin after the cold start
@@ -26,11 +25,12 @@ class Updates:
         self.model.load_parameters(group(self.arrays, "param/"))
         batch = group(self.arrays, "batch/")
         noise = batch.pop("vf_fisher_noise")
-        self.rollout = Rollout(**dict(dict.fromkeys(Rollout._fields), **batch))
+        self.rollout = rollout_of(batch)
         model, function = self.model, self.model._train_function
+        self.train_function = function
         with_noise = tf_util.function(function.inputs + [model.vf_fisher_noise], model.losses,
-                                      updates=function._updates, session=model.sess)
-        model._train_function = lambda *feeds: with_noise(*feeds + (noise,))
+                                      updates=function._targets, session=model.sess)
+        model._train_function = lambda batch: with_noise(*function.feed_dict(batch).values(), noise)
 
     def set_calls(self, n_calls):
         """Pretend that there have been calls."""
@@ -111,12 +111,12 @@ def test_the_phases(name):
 def test_advantages_and_gradients(name):
     """Advantages are standardised for continuous actions only."""
     update = Updates(name)
-    model, expected = update.model, group(update.arrays, "grad/")
+    model, expected, train_function = update.model, group(update.arrays, "grad/"), update.train_function
     np.testing.assert_allclose(model._advantages(update.rollout), update.arrays["derived/advs"], atol=1e-6)
     with model.graph.as_default():
         variables = [var for var in model.params if var.name in expected]
         gradients = model.sess.run(tf.gradients(model.loss, variables),
-                                   dict(zip(model._train_inputs, model._feeds(update.rollout, 0.))))
+                                   train_function.feed_dict(model._batch(update.rollout, 0.)))
     assert len(variables) == len(expected)
     for variable, gradient in zip(variables, gradients):
         np.testing.assert_allclose(gradient, expected[variable.name], atol=1e-6, rtol=1e-5)

@@ -2,19 +2,29 @@
 import numpy as np
 import pytest
 
-from helpers import CASES, ScriptedEnv, ScriptedModel, assert_parameters, build_model, group, load_arrays
+from helpers import (
+    CASES,
+    ScriptedEnv,
+    ScriptedModel,
+    assert_parameters,
+    build_model,
+    group,
+    load_arrays,
+    our_names,
+    rollout_of,
+)
 from stable_baselines import PPO2
-from stable_baselines.ppo2.ppo2 import Runner
+from stable_baselines.ppo2.ppo2 import Losses, Runner
 
 PPO2_CASES = sorted(name for name in CASES if name.startswith("ppo2_"))
 
 
 def train_step(model, case, batch):
-    """One update with the minibatch of a case."""
-    clip_range_vf = case["cliprange_vf"] if isinstance(case["cliprange_vf"], float) else case["cliprange"]
-    states = [batch["states"]] if "states" in batch else []
-    return model._train_step(case["learning_rate"], case["cliprange"], clip_range_vf, batch["obs"], batch["returns"],
-                             batch["masks"], batch["actions"], batch["values"], batch["neglogpacs"], *states)
+    """Make one gradient step with the minibatch of a case."""
+    rates = dict(learning_rate=case["learning_rate"], clip_range=case["cliprange"],
+                 clip_range_vf=case["cliprange_vf"] if isinstance(case["cliprange_vf"], float) else case["cliprange"])
+    rollout = rollout_of(batch)
+    return Losses(*model._train_function(model._minibatch(rollout, slice(None), rollout.states, rates)))
 
 
 @pytest.mark.parametrize("name", PPO2_CASES)
@@ -54,7 +64,7 @@ def test_update_without_clipping_is_the_one_with_inactive_clipping(name):
 
 def test_runner_returns():
     arrays = load_arrays("runner_ppo2_gae")
-    batch, expected = group(arrays, "batch/"), group(arrays, "out/")
+    batch, expected = group(arrays, "batch/"), our_names(group(arrays, "out/"))
     runner = Runner(env=ScriptedEnv(batch), model=ScriptedModel(batch), n_steps=7, gamma=0.97, lam=0.9)
     rollout = runner.run()
     for name, value in expected.items():

@@ -5,6 +5,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
+from stable_baselines.common.bit_flipping_env import BitFlippingEnv
 from stable_baselines.common.gym_compat import Env, make, spaces
 from stable_baselines.common.tile_images import tile_images
 from stable_baselines.common.vec_env import (
@@ -14,12 +15,14 @@ from stable_baselines.common.vec_env import (
     NotSteppingError,
     VecEnv,
     VecEnvWrapper,
+    VecNormalize,
+    _UnvecWrapper,
 )
 from stable_baselines.common.vec_env.util import copy_obs_dict, dict_to_obs, obs_space_info
 
 
 class CountEnv(Env):
-    """Counts its steps, episodes have 3; uses one array and one info dict for ever."""
+    """Counts its steps, episodes have 3; uses a single array and a single info dict."""
     metadata = {'render.modes': ['rgb_array']}
 
     def __init__(self, offset=0, observation_space=None):
@@ -102,7 +105,7 @@ def test_episode_end_resets_and_keeps_the_last_observation(venv):
     assert infos[0]['terminal_observation'].tolist() == [3, 3]
     assert infos[1]['terminal_observation'].tolist() == [13, 13]
     assert infos[0]['terminal_observation'].dtype == np.float64, "the environment's own dtype"
-    assert venv.step([0, 0])[3] == [{'key': 'value'}] * 2, 'nothing of it stays in a dict that is used for ever'
+    assert venv.step([0, 0])[3] == [{'key': 'value'}] * 2, 'nothing of it stays in a dict that is used again'
 
 
 def test_what_a_step_returns_is_never_overwritten(venv):
@@ -164,7 +167,7 @@ def test_close_and_rendering(venv):
 
 @pytest.mark.parametrize('make_arg, error, message', [
     (list, ValueError, 'at least one function'),
-    (lambda: [CountEnv()], TypeError, r'DummyVecEnv\(\[lambda: env\]\)'),
+    (lambda: [CountEnv()], TypeError, r'env_fns\[0\]=.*, as in \[lambda: env\]'),
     (lambda: [lambda: 3], TypeError, 'accepted is a single environment'),
 ])
 def test_bad_env_fns(make_arg, error, message):
@@ -172,7 +175,7 @@ def test_bad_env_fns(make_arg, error, message):
         DummyVecEnv(make_arg())
 
 
-def test_one_environment_used_twice_is_told():
+def test_warning_about_an_environment_used_twice():
     env = CountEnv()
     with pytest.warns(UserWarning, match='the same environment object'):
         DummyVecEnv([lambda: env, lambda: env])
@@ -240,7 +243,7 @@ def test_util():
     assert dict_to_obs(spaces.Tuple((parts, parts)), {1: 'y', 0: 'x'}) == ('x', 'y')
     assert dict_to_obs(parts, original) is original
     assert dict_to_obs(spaces.Discrete(3), {None: 4}) == 4
-    with pytest.raises(ValueError, match='accepted is the one key'):
+    with pytest.raises(ValueError, match='space=Discrete.* has no parts'):
         dict_to_obs(spaces.Discrete(3), {'a': 4})
     with pytest.raises(ValueError, match='has 1 parts'):
         dict_to_obs(spaces.Tuple((parts, parts)), {0: 'x'})
@@ -308,7 +311,52 @@ def test_attribute_lookup_through_wrappers(venv):
         getattr(wrapped, 'nothing')  # noqa: B009
 
 
-def test_interface_is_abstract_and_says_when_it_can_not_render(venv):
+class TestUnvecWrapper:
+    def test_is_a_plain_environment(self):
+        inner = CountEnv(7)
+        env = _UnvecWrapper(DummyVecEnv([lambda: inner]))
+        obs = env.reset()
+        assert (obs.shape, obs.tolist()) == ((2,), [7, 7])
+        for number in (1, 2, 3):
+            obs, reward, done, info = env.step(4)
+            assert type(reward) is float and type(done) is bool and type(info) is dict
+            assert (obs.tolist(), reward, done) == ([7 + number % 3] * 2, number / 2, number == 3)
+        assert info['terminal_observation'].tolist() == [10, 10]
+        assert inner.actions == [4, 4, 4]
+        env.step_async(3)
+        assert env.step_wait()[0].tolist() == [8, 8] and inner.actions[-1] == 3
+        assert env.seed(5) == [5] and inner.last_seed == 5
+        assert env.render('rgb_array').shape == (2, 3, 3)
+        env.close()
+        assert inner.closed
+
+    @pytest.mark.parametrize('kind, first', [(dict, {'a': np.zeros((2, 2)), 'b': 0}), (tuple, (np.zeros((2, 2)), 0))])
+    def test_observations_with_parts(self, kind, first):
+        obs = _UnvecWrapper(DummyVecEnv([lambda: PartsEnv(kind)])).reset()
+        assert isinstance(obs, kind)
+        for key in (('a', 'b') if kind is dict else (0, 1)):
+            np.testing.assert_array_equal(obs[key], first[key])
+
+    def test_unknown_attributes_are_those_of_the_wrappers_and_of_the_environment(self):
+        venv = VecNormalize(DummyVecEnv([lambda: CountEnv(7)]))
+        env = _UnvecWrapper(venv)
+        assert env.offset == 7 and env.add(1, second=2) == 10
+        assert env.obs_rms is venv.obs_rms and env.unwrapped is venv.venv
+        assert not hasattr(env, 'nothing')
+
+    def test_rewards_of_other_goals(self):
+        env = _UnvecWrapper(DummyVecEnv([lambda: BitFlippingEnv(3)]))
+        assert env.compute_reward(np.ones(3), np.ones(3), None) == 0.
+        assert env.compute_reward(np.zeros(3), np.ones(3), {}) == -1.
+        assert sorted(env.reset()) == ['achieved_goal', 'desired_goal', 'observation']
+        assert env.step(1)[0]['desired_goal'].tolist() == [1, 1, 1]
+
+    def test_more_than_one_environment_is_refused(self, venv):
+        with pytest.raises(ValueError, match='num_envs=2: accepted is a single environment'):
+            _UnvecWrapper(venv)
+
+
+def test_interface_is_abstract_and_warns_if_it_can_not_render(venv):
     with pytest.raises(TypeError):
         VecEnv(1, None, None)
 

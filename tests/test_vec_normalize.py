@@ -23,7 +23,7 @@ STATE = {'action_space', 'clip_obs', 'clip_reward', 'epsilon', 'gamma', 'norm_ob
 
 
 class ScriptedVecEnv(VecEnv):
-    """Gives what it was given: observations (n_steps + 1, n_envs, ...), rewards and dones (n_steps, n_envs)."""
+    """Plays a script: observations (n_steps + 1, n_envs, ...), rewards and dones (n_steps, n_envs)."""
 
     def __init__(self, obs, rewards, dones, space=None):
         self.script = obs, rewards, dones
@@ -165,7 +165,7 @@ def test_switches():
     assert same_statistics(venv.obs_rms, before[0]) and same_statistics(venv.ret_rms, before[1])
 
 
-def test_return_starts_anew_with_each_episode():
+def test_return_starts_again_with_each_episode():
     dones = np.array([[False, True], [False, False]])
     inner = ScriptedVecEnv(np.zeros((3, 2, 1), np.float32), np.ones((2, 2), np.float32), dones)
     venv = VecNormalize(inner, gamma=0.5)
@@ -251,7 +251,7 @@ def test_sync():
     assert same_statistics(target.obs_rms, venv.obs_rms) and same_statistics(target.ret_rms, venv.ret_rms)
     venv.obs_rms.mean += 1
     assert not same_statistics(target.obs_rms, venv.obs_rms), 'copied, not shared'
-    with pytest.raises(ValueError, match='eval_env has 0 VecNormalize wrappers, env has 1'):
+    with pytest.raises(ValueError, match='eval_env: it has 0 VecNormalize wrappers.*env has, 1'):
         sync_envs_normalization(venv, scripted())
     before = target.obs_rms
     sync_envs_normalization(scripted(), eval_venv)

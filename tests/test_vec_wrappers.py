@@ -82,7 +82,7 @@ def test_frame_stack_refuses():
 
 
 class NanEnv(Env):
-    """Returns what its action asks for: (observation, reward)."""
+    """Takes the observation and the reward from its action."""
     observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float32)
     action_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
     first = 0.
@@ -122,7 +122,7 @@ def test_check_nan_says_what_and_where(actions, message):
     venv.step([GOOD, GOOD])
 
 
-def test_check_nan_tells_the_actions_that_led_there():
+def test_check_nan_names_the_last_actions():
     venv = VecCheckNan(Translate([NanEnv]), raise_exception=True)
     venv.reset()
     with pytest.raises(ValueError, match=r'the last actions were \[\[77, 5\]\]'):

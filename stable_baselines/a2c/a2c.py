@@ -4,9 +4,9 @@ from typing import Any, Dict, Optional, Type, Union
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import tf_util
-from stable_baselines.common.base_model import Callback
-from stable_baselines.common.n_step import NStepRLModel
-from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines.common.models.base import Callback
+from stable_baselines.common.models.n_step import NStepRLModel
+from stable_baselines.common.policies import BasePolicy
 from stable_baselines.common.returns import discount_with_dones  # noqa: F401  (a name of the reference)
 from stable_baselines.common.runners import NStepRunner
 from stable_baselines.common.vec_env import VecEnv
@@ -18,8 +18,8 @@ class A2C(NStepRLModel):
     """
     Advantage Actor Critic, https://arxiv.org/abs/1602.01783
 
-    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: the environment, or the id of a registered one
+    Arguments that all algorithms share are explained at ``BaseRLModel``.
+
     :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
     :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
     :param vf_coef: weight of the value loss
@@ -32,16 +32,11 @@ class A2C(NStepRLModel):
         steadier steps
     :param lr_schedule: how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
-    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: folder for TensorBoard; None writes nothing
-    :param _init_setup_model: whether to build the network at once
-    :param policy_kwargs: extra arguments of the policy
-    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
     _logged_losses = ('policy_entropy', 'value_loss')
+    _offered_losses = ('policy_entropy', 'value_loss')
+    _offered_returns = 'rewards'
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  n_steps: int = 5, vf_coef: float = 0.25, ent_coef: float = 0.01,
@@ -60,19 +55,15 @@ class A2C(NStepRLModel):
         self.momentum = momentum
         self.epsilon = epsilon
         self.lr_schedule = lr_schedule
-        self.tensorboard_log = tensorboard_log
-        self.full_tensorboard_log = full_tensorboard_log
-        super().__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
-                                  policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
-                                  _init_setup_model=_init_setup_model)
-        if _init_setup_model:
-            self.setup_model()
+        super().__init__(policy, env, _init_setup_model, verbose, policy_kwargs=policy_kwargs, seed=seed,
+                         n_cpu_tf_sess=n_cpu_tf_sess, tensorboard_log=tensorboard_log,
+                         full_tensorboard_log=full_tensorboard_log)
 
     def _build_train_op(self) -> tf.Operation:
-        optimizer = tf.train.RMSPropOptimizer(learning_rate=self.learning_rate_ph, decay=self.alpha,
+        optimizer = tf.train.RMSPropOptimizer(learning_rate=self.batch_ph.learning_rate, decay=self.alpha,
                                               momentum=self.momentum, epsilon=self.epsilon)
         return tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "A2C", reset_num_timesteps: bool = True) -> 'A2C':
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)

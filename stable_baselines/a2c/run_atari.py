@@ -1,46 +1,25 @@
 """Train A2C on an Atari game: ``python -m stable_baselines.a2c.run_atari --help``"""
 from stable_baselines import logger
 from stable_baselines.a2c.a2c import A2C
-from stable_baselines.common.cmd_util import atari_arg_parser, make_atari_env
-from stable_baselines.common.policies import CnnLnLstmPolicy, CnnLstmPolicy, CnnPolicy
-from stable_baselines.common.vec_env import VecFrameStack
-
-POLICIES = {'cnn': CnnPolicy, 'lstm': CnnLstmPolicy, 'lnlstm': CnnLnLstmPolicy}
+from stable_baselines.common.cmd_util import atari_policy_parser, train_atari
 
 
 def train(env_id: str, num_timesteps: int, seed: int, policy: str, lr_schedule: str, num_env: int) -> A2C:
     """
-    Train A2C with its default hyperparameters.
+    Train A2C with its default hyperparameters, see ``train_atari``.
 
-    :param env_id: the game's id
-    :param num_timesteps: number of steps, over all environments; each is four frames
-    :param seed: seed of the environments and the model
     :param policy: 'cnn', 'lstm' or 'lnlstm'
     :param lr_schedule: how the learning rate changes, see ``A2C``
     :param num_env: number of environments
-    :return: the model
-    :raises ValueError: if there is no such policy
     """
-    if policy not in POLICIES:
-        raise ValueError("policy={!r}: accepted is one of {}".format(policy, ', '.join(POLICIES)))
-    env = VecFrameStack(make_atari_env(env_id, num_env, seed), 4)
-    try:
-        model = A2C(POLICIES[policy], env, lr_schedule=lr_schedule, verbose=1, seed=seed)
-        return model.learn(total_timesteps=num_timesteps)
-    finally:
-        env.close()
+    return train_atari(A2C, env_id, num_timesteps, seed, policy, num_env, lr_schedule=lr_schedule)
 
 
 def main() -> None:
     """Read the command line and train."""
-    parser = atari_arg_parser()
-    parser.add_argument('--policy', choices=list(POLICIES), default='cnn', help='Policy architecture')
-    parser.add_argument('--lr_schedule', choices=['constant', 'linear'], default='constant',
-                        help='Learning rate schedule')
-    args = parser.parse_args()
+    args = atari_policy_parser(lr_schedule=True).parse_args()
     logger.configure()
-    train(args.env, num_timesteps=args.num_timesteps, seed=args.seed, policy=args.policy,
-          lr_schedule=args.lr_schedule, num_env=16)
+    train(args.env, args.num_timesteps, args.seed, args.policy, args.lr_schedule, num_env=16)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,4 @@
 """Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224"""
-import time
 import warnings
 from collections import OrderedDict, deque
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
@@ -10,23 +9,40 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.acer.buffer import Buffer, ReplaySegment
 from stable_baselines.common import tf_util
-from stable_baselines.common.actor_critic import ActorCriticRLModel
-from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter, check_counts
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.math_util import safe_mean
-from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines.common.models import reports
+from stable_baselines.common.models.actor_critic import ActorCriticRLModel
+from stable_baselines.common.models.base import Callback
+from stable_baselines.common.models.training import Training, check_counts
+from stable_baselines.common.policies import BasePolicy
 from stable_baselines.common.runners import SegmentRunner
 from stable_baselines.common.schedules import Scheduler
 from stable_baselines.common.vec_env import VecEnv
 
 EPSILON = 1e-6  # keeps divisions and logarithms finite
 
-TrustRegion = NamedTuple('TrustRegion', [
-    ('gradient', tf.Tensor),  # what is left of the gradient, (n_batch, n_actions)
-    ('k', tf.Tensor),  # the gradient of the divergence from the average policy, (n_batch, n_actions)
-    ('k_dot_g', tf.Tensor),  # how fast the divergence would grow along the full gradient, (n_batch,)
-    ('adjustment', tf.Tensor),  # how much of k was taken off, (n_batch,)
-])
+
+class TrustRegion(NamedTuple):
+    """A gradient restricted to a trust region, and its ingredients."""
+
+    gradient: tf.Tensor  # what is left of the gradient, (n_batch, n_actions)
+    k: tf.Tensor  # the gradient of the divergence from the average policy, (n_batch, n_actions)
+    k_dot_g: tf.Tensor  # how fast the divergence would grow along the full gradient, (n_batch,)
+    adjustment: tf.Tensor  # how much of k was taken off, (n_batch,)
+
+
+class Batch(NamedTuple):
+    """What one update is fed: placeholders or arrays, all rows of one environment after the other."""
+
+    obs: Any  # n_steps + 1 rows an environment
+    actions: Any
+    rewards: Any
+    dones: Any
+    mus: Any
+    learning_rate: Any
+    episode_starts: Any  # n_steps + 1 rows an environment; None without a memory
+    states: Any  # before the first step, one row an environment; None without a memory
 
 
 # ================================================================
@@ -169,8 +185,8 @@ class ACER(ActorCriticRLModel):
     """
     Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224
 
-    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: the environment, or the id of a registered one, with Discrete actions
+    Arguments that all algorithms share are explained at ``BaseRLModel``. Actions must be Discrete.
+
     :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
     :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
     :param num_procs: deprecated: use n_cpu_tf_sess, which it replaces if given
@@ -193,14 +209,15 @@ class ACER(ActorCriticRLModel):
     :param trust_region: whether to keep the policy close to the average one
     :param alpha: decay of the average of the parameters; closer to 1 is slower
     :param delta: how fast the divergence from the average policy may grow
-    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: folder for TensorBoard; None writes nothing
-    :param _init_setup_model: whether to build the network at once
-    :param policy_kwargs: extra arguments of the policy
-    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
+
+    requires_vec_env = True
+    _carried = (*ActorCriticRLModel._carried, 'buffer', 'episode_stats')
+    _old_names = dict(action_ph='batch_ph.actions', reward_ph='batch_ph.rewards', done_ph='batch_ph.dones',
+                      mu_ph='batch_ph.mus', learning_rate_ph='batch_ph.learning_rate', polyak_model='average_model')
+
+    episode_stats: Optional['EpisodeStats'] = None
+    _buffer: Optional[Buffer] = None
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  n_steps: int = 20, num_procs: Optional[int] = None, q_coef: float = 0.5, ent_coef: float = 0.01,
@@ -231,13 +248,9 @@ class ACER(ActorCriticRLModel):
         self.trust_region = trust_region
         self.alpha = alpha
         self.delta = delta
-        self.tensorboard_log = tensorboard_log
-        self.full_tensorboard_log = full_tensorboard_log
-        super().__init__(policy, env, verbose=verbose, requires_vec_env=True, policy_base=ActorCriticPolicy,
-                                   policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
-                                   _init_setup_model=_init_setup_model)
-        if _init_setup_model:
-            self.setup_model()
+        super().__init__(policy, env, _init_setup_model, verbose, policy_kwargs=policy_kwargs, seed=seed,
+                         n_cpu_tf_sess=n_cpu_tf_sess, tensorboard_log=tensorboard_log,
+                         full_tensorboard_log=full_tensorboard_log)
 
     def setup_model(self) -> None:
         check_counts(n_steps=self.n_steps)
@@ -256,52 +269,66 @@ class ACER(ActorCriticRLModel):
             return
         check_counts(buffer_size=self.buffer_size)
         if self.replay_start // self.n_steps > self.buffer_size // self.n_steps:
-            warnings.warn(f"nothing will be replayed: replay_start={self.replay_start} steps are more than buffer_size={self.buffer_size} holds", stacklevel=4)
+            warnings.warn(f"nothing will be replayed: replay_start={self.replay_start} steps are more than "
+                          f"buffer_size={self.buffer_size} holds", stacklevel=4)
 
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
         super().load_parameters(load_path_or_dict, exact_match)
         self._reset_averages()
 
+    def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
+        super()._keep_env(env, vec_env)
+        self._buffer = self.episode_stats = None
+
+    @property
+    def buffer(self) -> Optional[Buffer]:
+        """Buffer: the replay memory, created at its first use; None with ``replay_ratio=0``."""
+        if self._buffer is None and self.replay_ratio > 0:
+            self._buffer = Buffer(self.vec_env, self.n_steps, self.buffer_size, self.np_random)
+        return self._buffer
+
     def _build_graph(self) -> None:
-        self._build_policies(n_train_steps=self.n_steps + 1)
+        self._build_policies(self.n_steps + 1)
         self.value = None  # that head is not trained: the value is the mean of Q over the policy
         self._build_average_policy()
-        train_model = self.train_model
-        if train_model.q_value is None:
+        if self.train_model.q_value is None:
             raise ValueError(f"ACER needs a policy that has q_value, which {self.policy.__name__} does not set")
 
         with tf.variable_scope("loss", reuse=False):
-            self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
-            self.reward_ph, self.done_ph = [tf.placeholder(tf.float32, [None], name=name)
-                                            for name in ("reward_ph", "done_ph")]
-            self.mu_ph = tf.placeholder(tf.float32, [None, int(self.action_space.n)], name="mu_ph")
-            self.learning_rate_ph = tf.placeholder(tf.float32, [], name="learning_rate_ph")
-            grads, self.reported = self._build_losses()
+            self.batch_ph = batch_ph = self._build_batch()
+            grads, self.reported = self._build_losses(batch_ph)
 
-        optimizer = tf.train.RMSPropOptimizer(learning_rate=self.learning_rate_ph, decay=self.rprop_alpha,
+        optimizer = tf.train.RMSPropOptimizer(learning_rate=batch_ph.learning_rate, decay=self.rprop_alpha,
                                               epsilon=self.rprop_epsilon)
         train_op = tf_util.apply_gradients(optimizer, grads, self.params, after=list(self.reported.values()))
         with tf.control_dependencies([train_op]):
             average_op = tf.group(*[
                 tf.assign_sub(average, (1. - self.alpha) * (average.read_value() - param.read_value()))
                 for param, average in zip(self.params, self.averages)])
-
-        self._train_inputs = [self.action_ph, self.reward_ph, self.done_ph, self.mu_ph, self.learning_rate_ph]
-        for model in (train_model, self.average_model):
-            self._train_inputs += [model.obs_ph]
-            if self.policy.recurrent:
-                self._train_inputs += [model.dones_ph, model.states_ph]
-        self._train_function = tf_util.function(self._train_inputs, self.reported, updates=[average_op],
-                                                session=self.sess)
+        self._train_function = tf_util.batch_function(batch_ph, self.reported, updates=[average_op],
+                                                      session=self.sess)
         self._build_summaries(
             losses={'entropy_loss': self.reported['entropy'],
                     'policy_gradient_loss': self.reported['loss_policy'],
                     'value_function_loss': self.reported['loss_q'],
                     'loss': self.reported['loss']},
-            inputs={'rewards': self.reward_ph,
-                    'learning_rate': self.learning_rate_ph,
+            inputs={'rewards': batch_ph.rewards,
+                    'learning_rate': batch_ph.learning_rate,
                     'advantage': self.advantage,
-                    'action_probability': self.mu_ph})
+                    'action_probability': batch_ph.mus},
+            obs_ph=self.train_model.obs_ph)
+
+    def _build_batch(self) -> Batch:
+        """Build the placeholders of a segment; the trained and the average policy are fed alike."""
+        policies = (self.train_model, self.average_model)
+        return Batch(
+            obs=tuple(policy.obs_ph for policy in policies),
+            actions=self.train_model.pdtype.sample_placeholder([None], name="action_ph"),
+            rewards=tf.placeholder(tf.float32, [None], name="reward_ph"),
+            dones=tf.placeholder(tf.float32, [None], name="done_ph"),
+            mus=tf.placeholder(tf.float32, [None, int(self.action_space.n)], name="mu_ph"),
+            learning_rate=tf.placeholder(tf.float32, [], name="learning_rate_ph"),
+            **self._memory_ph(*policies))
 
     def _build_average_policy(self) -> None:
         """Build the average of the parameters, and the policy that it makes."""
@@ -319,16 +346,16 @@ class ACER(ActorCriticRLModel):
         self._reset_averages = tf_util.function([], [], session=self.sess, updates=[
             tf.assign(average, param.read_value()) for param, average in zip(self.params, self.averages)])
 
-    def _build_losses(self) -> Tuple[List[Optional[tf.Tensor]], 'OrderedDict[str, tf.Tensor]']:
+    def _build_losses(self, batch_ph: Batch) -> Tuple[List[Optional[tf.Tensor]], 'OrderedDict[str, tf.Tensor]']:
         """Build losses and gradients; return the clipped gradients, and what is reported, by name."""
         train_model = self.train_model
         values = tf.reduce_sum(train_model.policy_proba * train_model.q_value, axis=-1)
         proba, average_proba, q_value = [strip(rows, None, self.n_steps) for rows in (
             train_model.policy_proba, self.average_model.policy_proba, train_model.q_value)]
         value = strip(values, None, self.n_steps, flat=True)
-        rho = proba / (self.mu_ph + EPSILON)
-        proba_i, q_i, rho_i = [get_by_index(rows, self.action_ph) for rows in (proba, q_value, rho)]
-        q_ret = q_retrace(self.reward_ph, self.done_ph, q_i, values, rho_i, None, self.n_steps, self.gamma)
+        rho = proba / (batch_ph.mus + EPSILON)
+        proba_i, q_i, rho_i = [get_by_index(rows, batch_ph.actions) for rows in (proba, q_value, rho)]
+        q_ret = q_retrace(batch_ph.rewards, batch_ph.dones, q_i, values, rho_i, None, self.n_steps, self.gamma)
         self.advantage = q_ret - value
 
         loss_f = truncated_policy_loss(proba_i, rho_i, self.advantage, self.correction_term)
@@ -368,73 +395,73 @@ class ACER(ActorCriticRLModel):
             ('avg_norm_adj', tf.reduce_mean(tf.abs(region.adjustment)))]
 
     def _make_runner(self) -> 'Runner':
-        return Runner(env=self.env, model=self, n_steps=self.n_steps)
+        return Runner(env=self.vec_env, model=self, n_steps=self.n_steps)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> 'ACER':
-        callback, new_tb_log = self._init_learn(callback, log_interval, reset_num_timesteps)
         schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
-        episode_stats = EpisodeStats(self.n_steps, self.n_envs)
-        buffer = None
-        if self.replay_ratio > 0:
-            buffer = Buffer(self.env, self.n_steps, self.buffer_size, self.np_random)
-
-        with SetVerbosity(self.verbose), \
-                TensorboardWriter(self.graph, self.tensorboard_log, tb_log_name, new_tb_log) as writer:
-            t_start = time.time()
-            callback.on_training_start(locals(), globals())
+        with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
+            if reset_num_timesteps or self.episode_stats is None:  # otherwise what was collected serves on
+                self._buffer, self.episode_stats = None, EpisodeStats(self.n_steps, self.n_envs)
+            training.start(t_start=training.start_time, buffer=self.buffer, episode_stats=self.episode_stats)
             # the steps taken after each rollout; the last rollout is a whole one too
-            for steps in range(self.n_batch, int(total_timesteps) + self.n_batch, self.n_batch):
-                callback.on_rollout_start()
-                segment = self.runner.run(callback)
-                if not self.runner.continue_training:
-                    callback.on_rollout_end()
+            for steps in range(self.n_batch, training.total_timesteps + self.n_batch, self.n_batch):
+                segment = training.collect(self.runner)
+                if segment is None:
                     break
-                callback.update_locals(dict(locals(), masks=segment.masks))
-                callback.on_rollout_end()
-                episode_stats.feed(segment.rewards, segment.dones)
+                self.episode_stats.feed(segment.rewards, segment.dones)
 
                 # as Stable Baselines 2.10: what the schedule says of the rollout's end, with 'linear' 0 at the last one
                 learning_rate = schedule.value_steps(min(steps, total_timesteps))
-                reported = self._train(segment, learning_rate, writer)
-                if writer is not None:
-                    self._write_episode_rewards(writer, segment.rewards, segment.masks[:, :-1])
-                if self.verbose >= 1 and (steps // self.n_batch) % log_interval == 0:
-                    self._log(reported, episode_stats, fps=int(steps / (time.time() - t_start)))
-                callback.update_locals(dict(names_ops=list(reported), values_ops=list(reported.values())))
-
-                if buffer is not None:
-                    buffer.put(buffer.encode(segment.obs), *segment[1:])
-                    if buffer.has_atleast(self.replay_start):
-                        samples_number = self.np_random.poisson(self.replay_ratio)
-                        for _ in range(samples_number):
-                            self._train(buffer.sample(), learning_rate)
-                        callback.update_locals(dict(samples_number=samples_number))
-            callback.on_training_end()
+                reported = self._train(segment, learning_rate, training.writer)
+                if training.writer is not None:
+                    reports.write_episode_rewards(self, training.writer, segment.rewards,
+                                                  segment.episode_starts[:, :-1])
+                # as Stable Baselines 2.10: the first update is reported, and then every log_interval-th from there
+                if training.reports(steps // self.n_batch, since=1):
+                    self._log(reported, fps=int(steps / training.seconds()))
+                training.callback.offer(steps=steps, names_ops=list(reported), values_ops=list(reported.values()),
+                                        samples_number=self._replay(segment, learning_rate))
         return self
+
+    def _offered_rollout(self, segment: ReplaySegment) -> Dict[str, Any]:
+        return dict(obs=segment.obs, enc_obs=segment.obs, actions=segment.actions, rewards=segment.rewards,
+                    mus=segment.mus, dones=segment.dones, masks=segment.episode_starts, states=segment.states)
 
     def _train(self, segment: ReplaySegment, learning_rate: float,
                writer: Optional[tf.summary.FileWriter] = None) -> 'OrderedDict[str, np.ndarray]':
         """Update parameters and averages with one segment; return losses and norms before the step, by name."""
-        feeds = self._feeds(segment, learning_rate)
+        batch = self._batch(segment, learning_rate)
         if writer is not None:
-            self._write_summary(writer, feeds)
-        return self._train_function(*feeds)
+            reports.write_summary(self, writer, self._train_function, batch)
+        return self._train_function(batch)
 
-    def _feeds(self, segment: ReplaySegment, learning_rate: float) -> List[Any]:
-        """Return a segment, flattened, in the order of the training function's inputs."""
-        obs, actions, rewards, mus, dones, masks = [
-            array.reshape((-1,) + array.shape[2:]) for array in segment[:6]]
-        inputs = [obs, masks, segment.states] if self.policy.recurrent else [obs]
-        return [actions, rewards, dones, mus, learning_rate] + inputs + inputs
+    @staticmethod
+    def _batch(segment: ReplaySegment, learning_rate: float) -> Batch:
+        """Return what the update with a segment is fed: its rows, flat."""
+        rows = {name: getattr(segment, name).reshape((-1,) + getattr(segment, name).shape[2:])
+                for name in ('obs', 'actions', 'rewards', 'mus', 'dones', 'episode_starts')}
+        return Batch(learning_rate=learning_rate, states=segment.states, **rows)
 
-    def _log(self, reported: Dict[str, np.ndarray], episode_stats: 'EpisodeStats', fps: int) -> None:
+    def _replay(self, segment: ReplaySegment, learning_rate: float) -> int:
+        """Remember a segment, then learn from some that were remembered; return how many."""
+        if self.buffer is None:
+            return 0
+        self.buffer.put(self.buffer.encode(segment.obs), *segment[1:])
+        if not self.buffer.has_atleast(self.replay_start):
+            return 0
+        n_samples = self.np_random.poisson(self.replay_ratio)
+        for _ in range(n_samples):
+            self._train(self.buffer.sample(), learning_rate)
+        return n_samples
+
+    def _log(self, reported: Dict[str, np.ndarray], fps: int) -> None:
         """Report one update."""
         logger.logkv("total_timesteps", self.num_timesteps)
         logger.logkv("fps", fps)
         # the averages over the last episodes, whether or not a Monitor has seen them
-        logger.logkv("mean_episode_length", episode_stats.mean_length())
-        logger.logkv("mean_episode_reward", episode_stats.mean_reward())
+        logger.logkv("mean_episode_length", self.episode_stats.mean_length())
+        logger.logkv("mean_episode_reward", self.episode_stats.mean_reward())
         for name, value in reported.items():
             logger.logkv(name, float(value))
         logger.dumpkvs()
@@ -443,13 +470,15 @@ class ACER(ActorCriticRLModel):
 class Runner(SegmentRunner):
     """Collects segments with the probabilities of all actions; parameters as for ``SegmentRunner``."""
 
+    _offered_with_last_row = ('obs', 'episode_starts')
+
     def _act(self) -> Dict[str, np.ndarray]:
         mus = self.model.proba_step(self.obs, self.states, self.dones)
         actions, _, self.states, _ = self.model.step(self.obs, self.states, self.dones)
         return dict(actions=actions, mus=mus)
 
-    def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
-        super()._offer_locals(step, kept, enc_obs=self._arrays['obs'][:step + 1], **step_locals)
+    def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:
+        super()._offer_step(step, kept, enc_obs=self._arrays['obs'][:step + 1], **offered)
 
     def _run(self) -> Optional[ReplaySegment]:
         collected = self._collect()
@@ -457,8 +486,9 @@ class Runner(SegmentRunner):
             return None
         by_env = {name: collected[name].swapaxes(0, 1) for name in ('actions', 'rewards', 'mus')}
         obs = np.concatenate([collected['obs'], self.obs[None]]).swapaxes(0, 1)
-        masks = np.concatenate([collected['dones'], self.dones[None]]).swapaxes(0, 1)
-        return ReplaySegment(obs=obs, dones=masks[:, 1:], masks=masks, states=collected['states'], **by_env)
+        episode_starts = np.concatenate([collected['episode_starts'], self.dones[None]]).swapaxes(0, 1)
+        return ReplaySegment(obs=obs, dones=episode_starts[:, 1:], episode_starts=episode_starts,
+                             states=collected['states'], **by_env)
 
 
 class EpisodeStats:

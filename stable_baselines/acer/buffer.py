@@ -5,15 +5,17 @@ import numpy as np
 
 from stable_baselines.common.vec_env import VecEnv, VecFrameStack
 
-ReplaySegment = NamedTuple('ReplaySegment', [
-    ('obs', np.ndarray),  # with the one after the last step, (n_envs, n_steps + 1) + observation shape
-    ('actions', np.ndarray),  # (n_envs, n_steps)
-    ('rewards', np.ndarray),  # (n_envs, n_steps)
-    ('mus', np.ndarray),  # probabilities of all actions under the policy that acted, (n_envs, n_steps, n_actions)
-    ('dones', np.ndarray),  # whether the step ended its episode, (n_envs, n_steps)
-    ('masks', np.ndarray),  # whether the observation begins an episode, (n_envs, n_steps + 1)
-    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, (n_envs,) + state shape
-])
+
+class ReplaySegment(NamedTuple):
+    """What ``n_steps`` steps of every environment gave, one row an environment."""
+
+    obs: np.ndarray  # with the one after the last step, (n_envs, n_steps + 1) + observation shape
+    actions: np.ndarray  # (n_envs, n_steps)
+    rewards: np.ndarray  # (n_envs, n_steps)
+    mus: np.ndarray  # probabilities of all actions under the policy that acted, (n_envs, n_steps, n_actions)
+    dones: np.ndarray  # whether the step ended its episode, (n_envs, n_steps)
+    episode_starts: np.ndarray  # whether the observation begins an episode, (n_envs, n_steps + 1)
+    states: Optional[np.ndarray]  # of a recurrent policy before the first step, (n_envs,) + state shape
 
 
 class Buffer:
@@ -103,7 +105,7 @@ class Buffer:
         :param masks: whether the observation begins an episode
         :param states: states of a recurrent policy before the first step
         """
-        segment = dict(enc_obs=enc_obs, actions=actions, rewards=rewards, mus=mus, dones=dones, masks=masks)
+        segment = dict(enc_obs=enc_obs, actions=actions, rewards=rewards, mus=mus, dones=dones, episode_starts=masks)
         if states is not None:
             segment['states'] = states
         if self._arrays is None:
@@ -136,12 +138,21 @@ class Buffer:
             raise ValueError("the buffer is empty")
         idx, envx = self.np_random.randint(0, self.num_in_buffer, self.n_env), np.arange(self.n_env)
         taken = {name: self.take(arr, idx, envx) for name, arr in self._arrays.items()}
-        return ReplaySegment(obs=self.decode(taken.pop('enc_obs'), taken['masks']), **dict(dict(states=None), **taken))
+        obs = self.decode(taken.pop('enc_obs'), taken['episode_starts'])
+        return ReplaySegment(**dict(dict(states=None), obs=obs, **taken))
 
     def get(self):
         """
         Draw a segment, see ``sample``.
 
-        :return: its obs, actions, rewards, mus, dones and masks
+        :return: its obs, actions, rewards, mus, dones and episode starts
         """
         return tuple(self.sample()[:6])
+
+    def get_state(self) -> Dict[str, Any]:
+        """Return what is stored."""
+        return dict(_arrays=self._arrays, next_idx=self.next_idx, num_in_buffer=self.num_in_buffer)
+
+    def set_state(self, state: Dict[str, Any]) -> None:
+        """Store what ``get_state`` returned."""
+        vars(self).update(state)

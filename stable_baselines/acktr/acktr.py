@@ -8,10 +8,10 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.kfac import KfacOptimizer
 from stable_baselines.common import tf_util
-from stable_baselines.common.base_model import Callback
 from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.n_step import Losses, NStepRLModel
-from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines.common.models.base import Callback
+from stable_baselines.common.models.n_step import Losses, NStepRLModel
+from stable_baselines.common.policies import BasePolicy
 from stable_baselines.common.returns import standardise
 from stable_baselines.common.runners import GAERunner, OnPolicyRunner, Rollout
 from stable_baselines.common.vec_env import VecEnv
@@ -35,8 +35,8 @@ class ACKTR(NStepRLModel):
     """
     Actor Critic using Kronecker-Factored Trust Region, https://arxiv.org/abs/1708.05144
 
-    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: the environment, or the id of a registered one
+    Arguments that all algorithms share are explained at ``BaseRLModel``.
+
     :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
     :param nprocs: deprecated: number of threads of TensorFlow, use n_cpu_tf_sess
     :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
@@ -49,26 +49,19 @@ class ACKTR(NStepRLModel):
     :param kfac_clip: how far a step may change the policy and the values, measured by the Fisher matrix
     :param lr_schedule: how the learning rate changes over a training: 'constant', 'linear',
         'double_linear_con', 'middle_drop' or 'double_middle_drop'
-    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: folder for TensorBoard; None writes nothing
-    :param _init_setup_model: whether to build the network at once
     :param async_eigen_decomp: whether to decompose the Fisher matrix while the environments are stepped, for
         the next update
     :param kfac_update: number of updates between two decompositions of the Fisher matrix; the first one comes
         with the first multiple of it from update 10 on
     :param gae_lambda: GAE's trade-off: smaller values are less noisy and more biased; None means returns of
         n_steps, without GAE
-    :param policy_kwargs: extra arguments of the policy
-    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
     """
 
-    _logged_losses = ('policy_entropy', 'policy_loss', 'value_loss')
+    _logged_losses = _offered_losses = ('policy_entropy', 'policy_loss', 'value_loss')
     # as Stable Baselines 2.10: what learn() needs there to initialise variables and to run queues, by the names that
     # callbacks see; here the variables are ready before it begins, and there are no queues
-    _more_locals = dict(tf_vars=[], is_uninitialized=[], old_uninitialized_vars=[], new_uninitialized_vars=[],
-                        coord=None, enqueue_threads=[])
+    _offered_at_start = dict(tf_vars=[], is_uninitialized=[], old_uninitialized_vars=[], new_uninitialized_vars=[],
+                             coord=None, enqueue_threads=[])
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  nprocs: Optional[int] = None, n_steps: int = 20, ent_coef: float = 0.01, vf_coef: float = 0.25,
@@ -91,16 +84,12 @@ class ACKTR(NStepRLModel):
         self.max_grad_norm = max_grad_norm
         self.kfac_clip = kfac_clip
         self.lr_schedule = lr_schedule
-        self.tensorboard_log = tensorboard_log
         self.async_eigen_decomp = async_eigen_decomp
         self.kfac_update = kfac_update
         self.gae_lambda = gae_lambda
-        self.full_tensorboard_log = full_tensorboard_log
-        super().__init__(policy, env, verbose=verbose, requires_vec_env=True,
-                                    policy_base=ActorCriticPolicy, policy_kwargs=policy_kwargs, seed=seed,
-                                    n_cpu_tf_sess=n_cpu_tf_sess, _init_setup_model=_init_setup_model)
-        if _init_setup_model:
-            self.setup_model()
+        super().__init__(policy, env, _init_setup_model, verbose, policy_kwargs=policy_kwargs, seed=seed,
+                         n_cpu_tf_sess=n_cpu_tf_sess, tensorboard_log=tensorboard_log,
+                         full_tensorboard_log=full_tensorboard_log)
 
     def _build_train_op(self) -> tf.Operation:
         # as Stable Baselines 2.10: the policy loss that is reported contains the entropy
@@ -112,7 +101,7 @@ class ACKTR(NStepRLModel):
 
         with tf.variable_scope("kfac", reuse=False):
             self.optimizer = KfacOptimizer(
-                learning_rate=self.learning_rate_ph, momentum=0.9, clip_kl=self.kfac_clip,
+                learning_rate=self.batch_ph.learning_rate, momentum=0.9, clip_kl=self.kfac_clip,
                 kfac_update=self.kfac_update, cold_iter=10, async_eigen_decomp=self.async_eigen_decomp, epsilon=0.01,
                 stats_decay=0.99, max_grad_norm=self.max_grad_norm, verbose=self.verbose)
             train_op, decompose_op = self.optimizer.minimize(self.loss, sampled_loss, self.params)
@@ -126,9 +115,9 @@ class ACKTR(NStepRLModel):
     def _make_runner(self) -> OnPolicyRunner:
         if self.gae_lambda is None:
             return super()._make_runner()
-        return GAERunner(env=self.env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.gae_lambda)
+        return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.gae_lambda)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 100,
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "ACKTR", reset_num_timesteps: bool = True) -> 'ACKTR':
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
 

@@ -8,25 +8,25 @@ from stable_baselines.common.tf_util import intprod
 PRODUCTS = ('MatMul', 'Conv2D')
 SUMS = ('Add', 'AddV2', 'BiasAdd')
 
-# A weight, a weight with its bias, or a bias alone; and where it acts.
-Block = NamedTuple('Block', [
-    ('variables', List[tf.Variable]),
-    ('ops', List[tf.Operation]),  # the products with the weight, or the sums with the bias; several if it is shared
-    ('outputs', List[tf.Tensor]),  # for each of them, the output whose derivative makes the output-side factor
-])
+
+class Block(NamedTuple):
+    """A weight, a weight with its bias, or a bias alone; and where it acts."""
+
+    variables: List[tf.Variable]
+    ops: List[tf.Operation]  # the products with the weight, or the sums with the bias; several if it is shared
+    outputs: List[tf.Tensor]  # for each of them, the output whose derivative makes the output-side factor
 
 
 def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: bool = False) -> List[Block]:
     """
     Find the variables that act as weights or biases of dense and convolutional layers.
 
-    A weight is the second operand of ``tf.matmul`` or ``tf.nn.conv2d``, a bias is added along the last axis. What acts
-    otherwise (a gain, a reshaped bias, a weight inside of a ``tf.while_loop``) has no block.
+    A weight is the second operand of ``tf.matmul`` or ``tf.nn.conv2d``, a bias is added along the last axis. Others
+    (a gain, a reshaped bias, a weight inside a ``tf.while_loop``) have no block.
 
-    :param loss: only what it depends on counts
-    :param variables: the variables
+    :param loss: operations that it does not depend on are ignored
     :param joint_bias: whether a bias added by ``tf.nn.bias_add`` shares the block of its weight
-    :return: the blocks
+    :return: the blocks, in the order of the variables
     """
     path = _ops_behind(loss)
     weights, biases = [], []
@@ -65,7 +65,7 @@ def _ops_behind(tensor: tf.Tensor) -> Set[str]:
 
 
 def _values(variable: tf.Variable) -> Dict[str, tf.Tensor]:
-    """Return the tensors, by name, that hold the value of a variable: it is read anew for each use."""
+    """Return the tensors, by name, that hold the value of a variable: each use reads it anew."""
     found, pending = {}, [variable.op.outputs[0]]
     while pending:
         tensor = pending.pop(0)
@@ -95,7 +95,7 @@ def _is_sum(op: tf.Operation, values: Dict[str, tf.Tensor], variable: tf.Variabl
 
 
 def _summand(op: tf.Operation, values: Dict[str, tf.Tensor]) -> tf.Tensor:
-    """Return what a bias is added to if it goes nowhere else, so that both have the same derivative; else the sum."""
+    """Return what a bias is added to if nothing else uses it, so that both have the same derivative; else the sum."""
     summands = [tensor for tensor in op.inputs if tensor.name not in values]
     if len(summands) != 1 or summands[0].shape.ndims != op.outputs[0].shape.ndims:
         return op.outputs[0]

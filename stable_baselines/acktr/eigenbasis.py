@@ -9,7 +9,6 @@ from stable_baselines.acktr.kfac_utils import detect_min_val, factor_reshape, gm
 
 Basis = Tuple[tf.Tensor, tf.Tensor]  # eigenvalues (n,) and eigenvectors (n, n), one in each column
 
-
 # TensorFlow 1.15 takes five times as long as LAPACK's divide and conquer (size 1024); 2.x has a solver as fast.
 _SOLVER_IS_SLOW = tf.__version__.startswith('1.')
 _LARGE = 256
@@ -21,9 +20,9 @@ def decompose(matrix: tf.Tensor, variable: tf.Variable, float64: bool = False, i
     Decompose a factor.
 
     :param matrix: the factor, symmetric, shape (n, n)
-    :param variable: the variable that it is kept in, for messages
+    :param variable: the variable that keeps it, for messages
     :param float64: whether to calculate in double precision
-    :param in_background: whether Python must go on meanwhile, which SciPy's LAPACK does not let it do
+    :param in_background: whether Python must run meanwhile: SciPy's LAPACK blocks it
     :param debug: whether to print negative eigenvalues
     :return: eigenvalues, those near or below zero replaced by zero, and eigenvectors
     """
@@ -76,11 +75,6 @@ def damp_factors(input_values: tf.Tensor, output_values: tf.Tensor, damping: flo
 
     .. math:: \lambda_A + \pi \sqrt{\epsilon}, \quad \lambda_G + \sqrt{\epsilon} / \pi, \qquad
         \pi^2 = \frac{tr(A) / dim(A)}{tr(G) / dim(G)}
-
-    :param input_values: eigenvalues of A
-    :param output_values: eigenvalues of G
-    :param damping: epsilon
-    :return: the damped eigenvalues
     """
     means = [tf.maximum(tf.reduce_mean(values), 1e-30) for values in (input_values, output_values)]
     pi = tf.sqrt(means[0] / means[1])

@@ -5,12 +5,12 @@ For a layer :math:`s = a W` and the derivative :math:`g` of each sample's log-li
 
 .. math:: F \approx A \otimes G, \qquad A = \frac{1}{N} \sum_{rows} a a^T, \qquad G = \frac{1}{R} \sum_{rows} g g^T
 
-for N samples that make R rows: one row each for a dense layer (https://arxiv.org/abs/1503.05671), one row for every
-position of the filters for a convolution (https://arxiv.org/abs/1602.01407), one row for every time step where a weight
-is used again and again. A bias is a layer with the input 1.
+for N samples that make R rows: one row per sample for a dense layer (https://arxiv.org/abs/1503.05671), one for every
+position of the filters for a convolution (https://arxiv.org/abs/1602.01407), one for every time step for a weight that
+is used in all of them. A bias is a layer with the input 1.
 """
 from functools import partial
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -29,16 +29,20 @@ class Factor:
     def __init__(self, moment: tf.Tensor, name: str):
         size = int(moment.shape[0])
         self.moment = moment
-        self.average = _state(tf.zeros([size, size]), name + '/average')
-        self.eigenvalues = _state(tf.zeros([size]), name + '/eigenvalues')
-        self.eigenvectors = _state(tf.eye(size), name + '/eigenvectors')
+        self.average = make_state(tf.zeros([size, size]), name + '/average')
+        self.eigenvalues = make_state(tf.zeros([size]), name + '/eigenvalues')
+        self.eigenvectors = make_state(tf.eye(size), name + '/eigenvectors')
 
 
-# The two sides of a block. A bias alone has no input side.
-Sides = NamedTuple('Sides', [('block', Block), ('input', Optional[Factor]), ('output', Factor)])
+class Sides(NamedTuple):
+    """The two sides of a block."""
+
+    block: Block
+    input: Optional[Factor]  # None for a bias alone
+    output: Factor
 
 
-def _state(initial_value: tf.Tensor, name: str) -> tf.Variable:
+def make_state(initial_value: Any, name: str) -> tf.Variable:
     """Create a variable that belongs to the optimiser."""
     return tf.Variable(initial_value, trainable=False, use_resource=True, name=name)
 
@@ -47,11 +51,9 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
     """
     Build the factors of all blocks. Blocks with the same input, or the same output, share a factor.
 
-    :param blocks: the blocks
     :param loss: mean over the samples of their negative log-likelihood, for outputs drawn from the model
-    :param average_positions: whether to treat the positions of a convolution as one: mean patch, summed
-        derivative
-    :return: the factors; blocks whose derivative is zero are left out
+    :param average_positions: whether to treat the positions of a convolution as one: mean patch, summed derivative
+    :return: the factors; blocks that the loss does not depend on are left out
     """
     outputs = {output.name: output for block in blocks for output in block.outputs}
     derivatives = dict(zip(outputs, tf.gradients(loss, list(outputs.values())) if outputs else []))
@@ -83,14 +85,14 @@ def _names(tensors: Sequence[tf.Tensor]) -> Tuple[str, ...]:
 
 
 def _input_key(block: Block) -> Tuple:
-    """Return what must be the same for two blocks to have the same input-side factor."""
+    """Return a key that is equal for blocks with the same input-side factor."""
     convolution = [(op.get_attr('strides'), op.get_attr('padding'), op.get_attr('dilations'), op.inputs[1].shape[:3])
                    for op in block.ops if op.type == 'Conv2D']
     return str(convolution), len(block.variables), _names([op.inputs[0] for op in block.ops])
 
 
 def _input_moment(block: Block, average_positions: bool) -> tf.Tensor:
-    """Compute A: the second moment of what the weight is multiplied with, summed over positions."""
+    """Compute A: the second moment of the weight's inputs, summed over positions."""
     inputs = [_patches(op) if op.type == 'Conv2D' else op.inputs[0] for op in block.ops]
     if average_positions:
         inputs = [tf.reduce_mean(tensor, axis=_positions(tensor)) for tensor in inputs]
@@ -129,25 +131,13 @@ def _rows(tensors: List[tf.Tensor]) -> Tuple[tf.Tensor, tf.Tensor]:
 
 
 def as_matrix(gradients: Sequence[tf.Tensor], sides: Sides) -> tf.Tensor:
-    """
-    Bring the gradients of a block into the shape that its factors apply to.
-
-    :param gradients: gradients of the variables of the block
-    :param sides: the block and its factors
-    :return: shape (inputs, outputs); the bias of a joint block is the last row
-    """
+    """Join the gradients of a block's variables to shape (inputs, outputs); a joint bias is the last row."""
     n_outputs = int(sides.output.average.shape[0])
     return tf.concat([tf.reshape(gradient, [-1, n_outputs]) for gradient in gradients], axis=0)
 
 
 def from_matrix(matrix: tf.Tensor, sides: Sides) -> List[tf.Tensor]:
-    """
-    Undo ``as_matrix``.
-
-    :param matrix: shape (inputs, outputs)
-    :param sides: the block and its factors
-    :return: one tensor in the shape of each variable of the block
-    """
+    """Undo ``as_matrix``: split a matrix into tensors in the shapes of the block's variables."""
     n_outputs = int(sides.output.average.shape[0])
     shapes = [variable.shape.as_list() for variable in sides.block.variables]
     pieces = tf.split(matrix, [intprod(shape) // n_outputs for shape in shapes], axis=0)

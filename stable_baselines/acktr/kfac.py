@@ -1,17 +1,27 @@
 """Kronecker-Factored Approximate Curvature, https://arxiv.org/abs/1503.05671, with a trust region (ACKTR's step)."""
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.blocks import Block, find_blocks
 from stable_baselines.acktr.eigenbasis import Basis, decompose, solve
-from stable_baselines.acktr.factors import Factor, Sides, as_matrix, from_matrix, make_factors
+from stable_baselines.acktr.factors import Factor, Sides, as_matrix, from_matrix, make_factors, make_state
 
-GradsAndVars = List[Tuple[Optional[tf.Tensor], tf.Variable]]
+GradAndVar = Tuple[Optional[tf.Tensor], tf.Variable]
 
 # names of the reference
 KFAC_OPS = ['MatMul', 'Conv2D', 'BiasAdd']
 KFAC_DEBUG = False
+
+_RANGES = {
+    'momentum': ("in [0, 1)", lambda value: 0 <= value < 1),
+    'clip_kl': ("positive", lambda value: value > 0),
+    'kfac_update': ("at least 1", lambda value: value >= 1),
+    'stats_accum_iter': ("at least 1", lambda value: value >= 1),
+    'cold_iter': ("at least 0", lambda value: value >= 0),
+    'epsilon': ("positive", lambda value: value > 0),
+    'stats_decay': ("in [0, 1)", lambda value: 0 <= value < 1),
+}
 
 
 class KfacOptimizer:
@@ -30,8 +40,8 @@ class KfacOptimizer:
     :param momentum: m, within [0, 1)
     :param clip_kl: delta: how far, measured by the Fisher matrix, a step may go
     :param kfac_update: number of calls between two eigendecompositions
-    :param stats_accum_iter: with full_stats_init, how many calls accumulate the first statistics; the parameters
-        wait for them. Otherwise the cold start accumulates them
+    :param stats_accum_iter: with full_stats_init, how many calls accumulate the first statistics, while the parameters
+        wait. Otherwise the cold start accumulates them
     :param full_stats_init: whether to accumulate the first statistics after the cold start rather than during it
     :param cold_iter: number of calls of the cold start
     :param cold_lr: learning rate of the cold start; None means learning_rate
@@ -58,41 +68,22 @@ class KfacOptimizer:
                  approx_t2: bool = False, use_float64: bool = False,
                  weight_decay_dict: Optional[Dict[tf.Variable, float]] = None, max_grad_norm: Optional[float] = 0.5,
                  verbose: int = 1):
-        for name, value, is_valid, accepted in (
-                ('momentum', momentum, 0 <= momentum < 1, "in [0, 1)"),
-                ('clip_kl', clip_kl, clip_kl > 0, "positive"),
-                ('kfac_update', kfac_update, kfac_update >= 1, "at least 1"),
-                ('stats_accum_iter', stats_accum_iter, stats_accum_iter >= 1, "at least 1"),
-                ('cold_iter', cold_iter, cold_iter >= 0, "at least 0"),
-                ('epsilon', epsilon, epsilon > 0, "positive"),
-                ('stats_decay', stats_decay, 0 <= stats_decay < 1, "in [0, 1)")):
-            if not is_valid:
-                raise ValueError(f"{name} must be {accepted}, got {value!r}")
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.clip_kl = clip_kl
-        self.kfac_update = kfac_update
-        self.stats_accum_iter = stats_accum_iter
-        self.full_stats_init = full_stats_init
-        self.cold_iter = cold_iter
-        self.cold_lr = learning_rate if cold_lr is None else cold_lr
-        self.async_eigen_decomp = async_eigen_decomp
-        self.async_stats = async_stats
-        self.epsilon = epsilon
-        self.stats_decay = stats_decay
-        self.blockdiag_bias = blockdiag_bias
-        self.channel_fac = channel_fac
-        self.factored_damping = factored_damping
-        self.approx_t2 = approx_t2
-        self.use_float64 = use_float64
+        self.learning_rate, self.momentum, self.clip_kl = learning_rate, momentum, clip_kl
+        self.epsilon, self.factored_damping = epsilon, factored_damping
         self.weight_decay = {var.name: decay for var, decay in (weight_decay_dict or {}).items()}
-        self.max_grad_norm = max_grad_norm
-        self.verbose = verbose
+        self.cold_iter, self.max_grad_norm = cold_iter, max_grad_norm
+        self.cold_lr = learning_rate if cold_lr is None else cold_lr
+        self.stats_accum_iter, self.full_stats_init, self.stats_decay = stats_accum_iter, full_stats_init, stats_decay
+        self.blockdiag_bias, self.approx_t2 = blockdiag_bias, approx_t2
+        self.kfac_update, self.async_eigen_decomp = kfac_update, async_eigen_decomp
+        self.use_float64, self.verbose = use_float64, verbose
+        for name, (accepted, is_valid) in _RANGES.items():
+            if not is_valid(getattr(self, name)):
+                raise ValueError(f"{name} must be {accepted}, got {getattr(self, name)!r}")
         with tf.variable_scope('KFAC'):
-            self.global_step, self.factor_step = [
-                tf.Variable(0, trainable=False, use_resource=True, name=name)
-                for name in ('global_step', 'factor_step')]  # calls, and eigendecompositions
-            self.is_warm = tf.Variable(False, trainable=False, use_resource=True, name='is_warm')
+            self.global_step = make_state(0, 'global_step')  # number of calls
+            self.factor_step = make_state(0, 'factor_step')  # number of eigendecompositions
+            self.is_warm = make_state(False, 'is_warm')
         self.sides: List[Sides] = []
         self.stats: List[Factor] = []
 
@@ -101,12 +92,11 @@ class KfacOptimizer:
         """
         Build one call of the optimiser.
 
-        :param loss: what to minimise
-        :param loss_sampled: the mean over the samples of the negative log-likelihood of outputs drawn from
-            the model: its derivatives make the Fisher matrix
+        :param loss_sampled: the mean over the samples of the negative log-likelihood of outputs drawn from the model:
+            its derivatives make the Fisher matrix
         :param var_list: what to change; None means all trainable variables
-        :return: the call; and with async_eigen_decomp the eigendecomposition, to be run
-            between two calls, in a thread of its own if wanted (nothing else changes what it reads). Otherwise None
+        :return: the call; and with async_eigen_decomp the eigendecomposition, to be run between two calls, in a thread
+            of its own if wanted (nothing else changes what it reads), otherwise None
         """
         grads = self.compute_gradients(loss, var_list)
         stats_updates = self.compute_stats(loss_sampled, var_list)
@@ -115,55 +105,29 @@ class KfacOptimizer:
         with tf.control_dependencies([stats_op]):
             return self.apply_gradients(grads)
 
-    # ---------------------------------------------------------------- gradients and statistics
-
     @classmethod
-    def compute_gradients(cls, loss: tf.Tensor, var_list: Optional[Sequence[tf.Variable]] = None) -> GradsAndVars:
-        """
-        Compute gradients.
-
-        :param loss: the scalar
-        :param var_list: the variables; None means all trainable ones
-        :return: pairs; the gradient is None where the loss does not depend on the variable
-        """
-        variables = list(tf.trainable_variables() if var_list is None else var_list)
+    def compute_gradients(cls, loss: tf.Tensor, var_list: Optional[Sequence[tf.Variable]] = None) -> List[GradAndVar]:
+        """Pair gradients and variables; the gradient is None where the loss does not depend on the variable."""
+        variables = _variables(var_list)
         return list(zip(tf.gradients(loss, variables), variables))
 
     def get_factors(self, gradients: Sequence[Optional[tf.Tensor]], varlist: Sequence[tf.Variable]) -> List[Block]:
-        """
-        Find the blocks of the Fisher matrix.
-
-        :param gradients: gradients of the sampled loss; variables without one have no block
-        :param varlist: the variables
-        :return: the blocks
-        """
-        variables = [var for grad, var in zip(gradients, varlist) if grad is not None]
-        return find_blocks(tf.add_n([tf.reduce_sum(grad) for grad in gradients if grad is not None]), variables,
+        """Find the blocks of the Fisher matrix; variables without a gradient of the sampled loss have none."""
+        present, variables = _with_gradient(zip(gradients, varlist))
+        return find_blocks(tf.add_n([tf.reduce_sum(grad) for grad in present]), variables,
                            joint_bias=not self.blockdiag_bias) if variables else []
 
     def compute_stats(self, loss_sampled: tf.Tensor,
                       var_list: Optional[Sequence[tf.Variable]] = None) -> List[tf.Tensor]:
-        """
-        Compute the statistics of one batch.
-
-        :param loss_sampled: see ``minimize``
-        :param var_list: the variables; None means all trainable ones
-        :return: the second moment for each factor, in the order of ``stats``
-        """
-        variables = list(tf.trainable_variables() if var_list is None else var_list)
+        """Return the statistics of one batch: the second moment for each factor, in the order of ``stats``."""
+        variables = _variables(var_list)
         blocks = find_blocks(loss_sampled, variables, joint_bias=not self.blockdiag_bias)
         self.sides = make_factors(blocks, loss_sampled, average_positions=self.approx_t2)
         self.stats = self.get_stats(self.sides, variables)
         return [factor.moment for factor in self.stats]
 
     def get_stats(self, factors: Sequence[Sides], varlist: Sequence[tf.Variable]) -> List[Factor]:
-        """
-        List the factors, each once.
-
-        :param factors: the factors of each block
-        :param varlist: the variables
-        :return: the factors
-        """
+        """List the factors of all blocks, each once."""
         if self.verbose > 1:
             known = {var.name for sides in factors for var in sides.block.variables}
             print("K-FAC has no factors for", [var.name for var in varlist if var.name not in known])
@@ -173,12 +137,7 @@ class KfacOptimizer:
         return stats
 
     def apply_stats(self, stats_updates: Sequence[tf.Tensor]) -> tf.Operation:
-        """
-        Average the statistics: equal weights for the first calls, then a running average.
-
-        :param stats_updates: what ``compute_stats`` returned
-        :return: the operation; it counts a call and, unless asynchronous, also decomposes
-        """
+        """Count a call and average: with equal weights at first, then running; decompose too, unless asynchronous."""
         with tf.control_dependencies([self.global_step.assign_add(1)]):
             n_stats, n_first = self._count_stats()
             is_first = n_stats <= n_first
@@ -190,51 +149,29 @@ class KfacOptimizer:
             return tf.no_op() if self.async_eigen_decomp else self._decompose_if_due()
 
     def _count_stats(self) -> Tuple[tf.Tensor, int]:
-        """Return the number of batches that the statistics have seen, and of how many the first ones consist."""
+        """Return the number of batches in the statistics, and how many of them have equal weights."""
         if self.full_stats_init:
             return self.global_step.read_value() - self.cold_iter, self.stats_accum_iter
         return self.global_step.read_value(), max(self.cold_iter, 1)
 
     def compute_and_apply_stats(self, loss_sampled: tf.Tensor,
                                 var_list: Optional[Sequence[tf.Variable]] = None) -> tf.Operation:
-        """
-        Compute and average the statistics.
-
-        :param loss_sampled: see ``minimize``
-        :param var_list: the variables; None means all trainable ones
-        :return: the operation
-        """
+        """Compute and average the statistics; parameters as for ``minimize``."""
         stats_updates = self.compute_stats(loss_sampled, var_list)
         with tf.control_dependencies(stats_updates):
             return self.apply_stats(stats_updates)
 
-    # ---------------------------------------------------------------- eigendecompositions
-
     def get_stats_eigen(self, stats: Optional[Sequence[Factor]] = None) -> List[Basis]:
-        """
-        Return where the eigendecompositions are kept.
-
-        :param stats: the factors; None means all
-        :return: eigenvalues and eigenvectors of each factor
-        """
+        """Return the variables of eigenvalues and eigenvectors for each factor; None means all factors."""
         return [(factor.eigenvalues, factor.eigenvectors) for factor in (self.stats if stats is None else stats)]
 
     def compute_stats_eigen(self) -> List[Basis]:
-        """
-        Decompose the averages.
-
-        :return: eigenvalues and eigenvectors of each factor
-        """
+        """Decompose the averages into eigenvalues and eigenvectors, for each factor."""
         return [decompose(factor.average.read_value(), factor.average, float64=self.use_float64,
                           in_background=self.async_eigen_decomp, debug=KFAC_DEBUG) for factor in self.stats]
 
     def apply_stats_eigen(self, eigen_list: Sequence[Basis]) -> tf.Operation:
-        """
-        Keep eigendecompositions for the following steps.
-
-        :param eigen_list: what ``compute_stats_eigen`` returned
-        :return: the operation
-        """
+        """Keep what ``compute_stats_eigen`` returned for the following steps."""
         assigns = [variable.assign(value) for variables, basis in zip(self.get_stats_eigen(), eigen_list)
                    for variable, value in zip(variables, basis)]
         return tf.group(self.factor_step.assign_add(1), *assigns)
@@ -247,17 +184,9 @@ class KfacOptimizer:
                              lambda: tf.constant(False))
         return decomposed.op
 
-    # ---------------------------------------------------------------- the step
-
     def get_kfac_precond_updates(self, gradlist: Sequence[tf.Tensor],
                                  varlist: Sequence[tf.Variable]) -> List[tf.Tensor]:
-        """
-        Compute natural gradients, rescaled to the trust region.
-
-        :param gradlist: gradients
-        :param varlist: their variables; those without factors keep their gradients
-        :return: the directions, in the same order
-        """
+        """Compute natural gradients, or gradients where there are no factors, rescaled to the trust region."""
         gradients = {var.name: grad for grad, var in zip(gradlist, varlist)}
         natural = dict(gradients)
         for sides in self.sides:
@@ -277,25 +206,15 @@ class KfacOptimizer:
         scale = tf.minimum(1., tf.sqrt(self.clip_kl / length))
         return [scale * direction for direction in directions]
 
-    def apply_gradients_kfac(self, grads: GradsAndVars) -> Tuple[tf.Operation, Optional[tf.Operation]]:
-        """
-        Build the step along the natural gradient, whatever the number of calls.
-
-        :param grads: gradients and variables
-        :return: as ``minimize``
-        """
+    def apply_gradients_kfac(self, grads: List[GradAndVar]) -> Tuple[tf.Operation, Optional[tf.Operation]]:
+        """Build the step along the natural gradient, whatever the number of calls; returns what ``minimize`` does."""
         gradients, variables = _with_gradient(grads)
         directions = self.get_kfac_precond_updates(gradients, variables)
         optimizer = tf.train.MomentumOptimizer(self.learning_rate * (1. - self.momentum), self.momentum)
         return optimizer.apply_gradients(list(zip(directions, variables))), self._separate_decomposition()
 
-    def apply_gradients(self, grads: GradsAndVars) -> Tuple[tf.Operation, Optional[tf.Operation]]:
-        """
-        Build the step: along the clipped gradient in the cold start, then along the natural gradient.
-
-        :param grads: gradients and variables
-        :return: as ``minimize``
-        """
+    def apply_gradients(self, grads: List[GradAndVar]) -> Tuple[tf.Operation, Optional[tf.Operation]]:
+        """Build the step: along the clipped gradient in the cold start, then as ``apply_gradients_kfac``."""
         gradients, variables = _with_gradient(grads)
         is_warm = self.factor_step.read_value() > 0
         directions = tf.cond(is_warm, lambda: self.get_kfac_precond_updates(gradients, variables),
@@ -314,14 +233,19 @@ class KfacOptimizer:
             return tf.group(step_op, self.is_warm.assign(is_warm)), self._separate_decomposition()
 
     def _separate_decomposition(self) -> Optional[tf.Operation]:
-        """Return the eigendecomposition as an operation that waits for nothing, if it is to be one."""
+        """Return the eigendecomposition as an operation that waits for nothing; None if it is part of the call."""
         if not self.async_eigen_decomp:
             return None
         with tf.control_dependencies(None):
             return self._decompose_if_due()
 
 
-def _with_gradient(grads: GradsAndVars) -> Tuple[List[tf.Tensor], List[tf.Variable]]:
+def _variables(var_list: Optional[Sequence[tf.Variable]]) -> List[tf.Variable]:
+    """List the given variables, all trainable ones for None."""
+    return list(tf.trainable_variables() if var_list is None else var_list)
+
+
+def _with_gradient(grads: Iterable[GradAndVar]) -> Tuple[List[tf.Tensor], List[tf.Variable]]:
     """Leave out the variables without a gradient."""
     pairs = [(tf.convert_to_tensor(grad), var) for grad, var in grads if grad is not None]
     return [grad for grad, _ in pairs], [var for _, var in pairs]
@@ -335,6 +259,6 @@ def _clipped(gradients: List[tf.Tensor], max_grad_norm: Optional[float]) -> List
 
 
 def _then_true(op: Any) -> tf.Tensor:
-    """Return a tensor that is there when an operation is done: a branch of ``tf.cond`` must give one."""
+    """Return True once an operation is done: a branch of ``tf.cond`` must return a tensor."""
     with tf.control_dependencies([op]):
         return tf.constant(True)

@@ -1,4 +1,4 @@
-"""Small pieces of K-FAC: products along one axis, eigenvalues in the shape of a gradient, cleaning of eigenvalues."""
+"""Small pieces of K-FAC: products along one axis, eigenvalues shaped for a gradient, cleaning of eigenvalues."""
 from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
@@ -9,21 +9,18 @@ def gmatmul(tensor_a: tf.Tensor, tensor_b: tf.Tensor, transpose_a: bool = False,
     """
     Multiply two matrices, or a matrix with one axis of a tensor.
 
-    :param tensor_a: the left matrix, or a tensor
-    :param tensor_b: the right matrix, or a tensor
-    :param transpose_a: whether to transpose the left matrix
-    :param transpose_b: whether to transpose the right matrix
     :param reduce_dim: the axis of the tensor; counted from the last one if the tensor stands on the left
-    :return: the product; the axis is replaced in its place
-    :raises ValueError: if there is no axis, or none of the two is a matrix, or the tensor should be transposed
+    :return: the product; what replaces the axis takes its place
+    :raises ValueError: without an axis or a matrix, or where the tensor should be transposed
     """
     ranks = tensor_a.shape.ndims, tensor_b.shape.ndims
+    given = f"gmatmul of shapes {tensor_a.shape} and {tensor_b.shape}, reduce_dim={reduce_dim}"
     if reduce_dim is None or 2 not in ranks:
-        raise ValueError(f"gmatmul needs a matrix and reduce_dim, got shapes {tensor_a.shape} and {tensor_b.shape} and reduce_dim={reduce_dim}")
+        raise ValueError(f"{given}: accepted is an axis and at least one matrix")
     if ranks == (2, 2):
         return tf.matmul(tensor_a, tensor_b, transpose_a=transpose_a, transpose_b=transpose_b)
     if (transpose_a and ranks[0] != 2) or (transpose_b and ranks[1] != 2):
-        raise ValueError(f"gmatmul transposes matrices only, got shapes {tensor_a.shape} and {tensor_b.shape}")
+        raise ValueError(f"{given}: accepted is to transpose the matrix only")
     if ranks[0] == 2:
         tensor, matrix, axis, matrix_axis = tensor_b, tensor_a, reduce_dim, 0 if transpose_a else 1
     else:
@@ -36,10 +33,8 @@ def gmatmul(tensor_a: tf.Tensor, tensor_b: tf.Tensor, transpose_a: bool = False,
 def factor_reshape(eigen_vectors: tf.Tensor, eigen_values: tf.Tensor, grad: tf.Tensor, fac_idx: int = 0,
                    f_type: str = 'act') -> Tuple[tf.Tensor, tf.Tensor]:
     """
-    Bring the eigenvalues of a factor into a shape that broadcasts along its axis of the gradient.
+    Reshape the eigenvalues of a factor to broadcast along its axis of the gradient.
 
-    :param eigen_vectors: eigenvectors, shape (n, n)
-    :param eigen_values: eigenvalues, shape (n,)
     :param grad: the gradient; its axis has length n
     :param fac_idx: the axis of an input-side factor
     :param f_type: 'act' for an input-side factor, 'grad' for an output-side factor, which has the last axis
@@ -47,41 +42,34 @@ def factor_reshape(eigen_vectors: tf.Tensor, eigen_values: tf.Tensor, grad: tf.T
     :raises ValueError: if the kind is unknown, or the axis has another length
     """
     if f_type not in ('act', 'grad'):
-        raise ValueError(f"f_type must be 'act' or 'grad', got {f_type!r}")
+        raise ValueError(f"f_type={f_type!r}: accepted is 'act' or 'grad'")
     axis = fac_idx if f_type == 'act' else grad.shape.ndims - 1
     if int(grad.shape[axis]) != int(eigen_vectors.shape[0]):
-        raise ValueError(f"axis {axis} of a gradient of shape {grad.shape} does not fit a factor of shape {eigen_vectors.shape}")
+        raise ValueError(f"grad of shape {grad.shape}: accepted is a length of {eigen_vectors.shape[0]} of axis {axis}")
     shape = [1] * grad.shape.ndims
     shape[axis] = -1
     return eigen_vectors, tf.reshape(eigen_values, shape)
 
 
 def clipout_neg(vec: tf.Tensor, threshold: float = 1e-6) -> tf.Tensor:
-    """
-    Replace what is not greater than a threshold by zero: rounding makes small eigenvalues arbitrary, even negative.
-
-    :param vec: the eigenvalues
-    :param threshold: the threshold
-    :return: the cleaned eigenvalues
-    """
+    """Zero all eigenvalues up to a threshold: rounding makes small ones arbitrary, even negative."""
     return tf.where(vec > threshold, vec, tf.zeros_like(vec))
 
 
 def detect_min_val(input_mat: tf.Tensor, var: tf.Variable, threshold: float = 1e-6, name: str = '',
                    debug: bool = False) -> tf.Tensor:
     """
-    Clean eigenvalues like ``clipout_neg``; tell about negative ones if asked to.
+    Clean eigenvalues as ``clipout_neg`` does, and optionally report a negative one.
 
     :param input_mat: the eigenvalues
-    :param var: the factor they belong to, for the message
-    :param threshold: the threshold
-    :param name: a name, for the message
+    :param var: the factor that they belong to, for the message
+    :param name: a prefix of the message
     :param debug: whether to print the least eigenvalue when it is below minus the threshold
-    :return: the cleaned eigenvalues
     """
-    if not debug:
-        return clipout_neg(input_mat, threshold)
-    least = tf.reduce_min(input_mat)
-    message = tf.cond(least < -threshold, lambda: tf.print(name, var.name, "has the eigenvalue", least), tf.no_op)
-    with tf.control_dependencies([message]):
+    messages = []
+    if debug:
+        least = tf.reduce_min(input_mat)
+        messages = [tf.cond(least < -threshold, lambda: tf.print(name, var.name, "has the eigenvalue", least),
+                            tf.no_op)]
+    with tf.control_dependencies(messages):
         return clipout_neg(input_mat, threshold)

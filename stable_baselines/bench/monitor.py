@@ -49,29 +49,27 @@ class Monitor(Wrapper):
         """Open the csv file and write its two header lines."""
         if not filename.endswith(Monitor.EXT):
             filename = os.path.join(filename, Monitor.EXT) if os.path.isdir(filename) else filename + '.' + Monitor.EXT
-        self.file_handler = open(filename, 'w', newline='', encoding='utf-8')
+        # each line goes to the file at once: others read it meanwhile
+        self.file_handler = open(filename, 'w', buffering=1, newline='', encoding='utf-8')
         header = {'t_start': self.t_start, 'env_id': self.spec and self.spec.id}
         self.file_handler.write(f'#{json.dumps(header)}\n')
         writer = csv.DictWriter(self.file_handler, ('r', 'l', 't') + self.reset_keywords + self.info_keywords)
         writer.writeheader()
-        self.file_handler.flush()
         return writer
 
     def reset(self, **kwargs) -> np.ndarray:
         """
         Start an episode.
 
-        :param kwargs: arguments of the environment's ``reset``; those of ``reset_keywords`` are recorded
-        :return: the first observation
         :raises RuntimeError: if the episode is not over and ``allow_early_resets`` is off
         :raises ValueError: if one of ``reset_keywords`` is not given
         """
         if not self.allow_early_resets and not self.needs_reset:
-            raise RuntimeError("the episode is not over: to reset it all the same, use "
+            raise RuntimeError("the episode is not over; to allow a reset all the same, use "
                                "Monitor(env, filename, allow_early_resets=True)")
         for key in self.reset_keywords:
             if kwargs.get(key) is None:
-                raise ValueError(f"{key}: reset() must be given this, one of reset_keywords={self.reset_keywords}")
+                raise ValueError(f"{key}=None: reset() must be given all of reset_keywords={self.reset_keywords}")
         self.current_reset_info = {key: kwargs[key] for key in self.reset_keywords}
         self.rewards = []
         self.needs_reset = False
@@ -81,8 +79,7 @@ class Monitor(Wrapper):
         """
         Take one step.
 
-        :param action: the action
-        :return: observation, reward, done, info; at the end of an episode ``info['episode']`` is its record
+        :return: obs, reward, done, info; at the end of an episode ``info['episode']`` is its record
         :raises RuntimeError: if the environment needs a reset
         """
         if self.needs_reset:
@@ -96,12 +93,7 @@ class Monitor(Wrapper):
         return obs, reward, done, info
 
     def _finish_episode(self, info: Dict[Any, Any]) -> Dict[str, Any]:
-        """
-        Record an episode.
-
-        :param info: the info of the episode's last step
-        :return: the record
-        """
+        """Record an episode, given the info of its last step; return the record."""
         missing = [key for key in self.info_keywords if key not in info]
         if missing:
             raise KeyError(f"info_keywords={self.info_keywords}: the info of the episode's last step lacks {missing}")
@@ -114,45 +106,27 @@ class Monitor(Wrapper):
         record.update(self.current_reset_info)
         if self.logger is not None:
             self.logger.writerow(record)
-            self.file_handler.flush()
         return record
 
     def close(self) -> None:
-        """Close the environment and the file."""
         super().close()
         if self.file_handler is not None:
             self.file_handler.close()
 
     def get_total_steps(self) -> int:
-        """
-        Return the number of steps taken.
-
-        :return: in all episodes, the one under way included
-        """
+        """Return the number of steps taken in all episodes, the one under way included."""
         return self.total_steps
 
     def get_episode_rewards(self) -> List[float]:
-        """
-        Return the reward of each episode.
-
-        :return: sums of the steps' rewards
-        """
+        """Return the reward of each episode: the sum of its steps' rewards."""
         return self.episode_rewards
 
     def get_episode_lengths(self) -> List[int]:
-        """
-        Return the length of each episode.
-
-        :return: in steps
-        """
+        """Return the length of each episode in steps."""
         return self.episode_lengths
 
     def get_episode_times(self) -> List[float]:
-        """
-        Return when each episode ended.
-
-        :return: in seconds since the monitor was made
-        """
+        """Return when each episode ended, in seconds since the monitor was made."""
         return self.episode_times
 
 
@@ -161,12 +135,7 @@ class LoadMonitorResultsError(Exception):
 
 
 def get_monitor_files(path: str) -> List[str]:
-    """
-    List the csv files that monitors wrote into a folder.
-
-    :param path: the folder
-    :return: their paths
-    """
+    """List the paths of the csv files that monitors wrote into a folder."""
     return sorted(glob(os.path.join(path, '*' + Monitor.EXT)))
 
 
@@ -175,14 +144,14 @@ def load_results(path: str) -> 'pandas.DataFrame':
     Load all that monitors wrote into a folder, as ``*monitor.csv`` or, long ago, as ``*monitor.json``.
 
     :param path: the folder
-    :return: one row for each episode, in the order of their ends: ``r`` reward, ``l`` length, ``t``
-        seconds since the first monitor was made, ``index`` the row in its file, and what else was recorded
+    :return: one row for each episode, in the order of their ends: ``r`` reward, ``l`` length, ``t`` seconds since the
+        first monitor was made, ``index`` the row in its file, and what else was recorded
     :raises LoadMonitorResultsError: if there are no such files
     """
     import pandas
     csv_files, json_files = get_monitor_files(path), sorted(glob(os.path.join(path, '*monitor.json')))
     if not csv_files and not json_files:
-        raise LoadMonitorResultsError(f"path={path!r}: no files *{Monitor.EXT} there")
+        raise LoadMonitorResultsError(f"path={path!r}: accepted is a folder with files *{Monitor.EXT}")
     loaded = [_load_csv(name) for name in csv_files] + [_load_json(name) for name in json_files]
     for header, frame in loaded:
         frame['t'] += header['t_start']
@@ -198,7 +167,7 @@ def _load_csv(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
     with open(file_name, encoding='utf-8') as file_handler:
         first_line = file_handler.readline()
         if not first_line.startswith('#'):
-            raise ValueError(f"{file_name}: not a monitor's file, its first line is {first_line!r}")
+            raise ValueError(f"{file_name}: not a monitor's file, because its first line is {first_line!r}")
         return json.loads(first_line[1:]), pandas.read_csv(file_handler, index_col=None)
 
 

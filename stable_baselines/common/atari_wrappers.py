@@ -1,6 +1,7 @@
 """The usual preprocessing of Atari games: Mnih et al. 2015, https://www.nature.com/articles/nature14236"""
 import re
 from collections import deque
+from functools import partial
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
@@ -25,6 +26,8 @@ class NoopResetEnv(Wrapper):
     """
     Start each episode with a random number of steps that do nothing.
 
+    ``override_num_noops`` fixes their number, unless it is None.
+
     :param env: an Atari game
     :param noop_max: the largest number of these steps, the smallest is 1
     :raises ValueError: if action 0 of the game is not NOOP, or noop_max is less than 1
@@ -33,19 +36,14 @@ class NoopResetEnv(Wrapper):
     def __init__(self, env: Any, noop_max: int = 30):
         super().__init__(env)
         if noop_max < 1:
-            raise ValueError(f"noop_max={noop_max!r}: accepted is an int of at least 1")
+            raise ValueError(f"noop_max={noop_max!r}: accepted is a positive integer")
         if _action_meanings(self)[NOOP] != 'NOOP':
-            raise ValueError(f"env={self.env}: action 0 must be NOOP, its actions are {_action_meanings(self)}")
+            raise ValueError(f"env={self.env}: its actions are {_action_meanings(self)}: action 0 must be NOOP")
         self.noop_max = noop_max
         self.override_num_noops: Optional[int] = None
         self.noop_action = NOOP
 
     def reset(self, **kwargs) -> np.ndarray:
-        """
-        Start an episode and do nothing for ``override_num_noops`` steps, or if that is None for a random number.
-
-        :return: the observation after them
-        """
         obs = self.env.reset(**kwargs)
         for _ in range(self._n_noops()):
             obs, _, done, _ = self.env.step(self.noop_action)
@@ -65,25 +63,20 @@ class NoopResetEnv(Wrapper):
 
 class FireResetEnv(Wrapper):
     """
-    Start each episode with FIRE, for games that stand still until then.
+    Start each episode with actions 1 (FIRE) and 2, for games that stand still until then.
 
     :param env: an Atari game
-    :raises ValueError: if action 1 of the game is not FIRE, or it has less than three actions
+    :raises ValueError: if action 1 of the game is not FIRE, or it has fewer than three actions
     """
 
     def __init__(self, env: Any):
         super().__init__(env)
         meanings = _action_meanings(self)
         if len(meanings) < 3 or meanings[FIRE] != 'FIRE':
-            raise ValueError(f"env={self.env}: it must have three or more actions and action 1 must be FIRE, "
-                             f"its actions are {meanings}")
+            raise ValueError(f"env={self.env}: its actions are {meanings}: they must be at least three, and action 1 "
+                             "must be FIRE")
 
     def reset(self, **kwargs) -> np.ndarray:
-        """
-        Start an episode and take actions 1 (FIRE) and 2.
-
-        :return: the observation after them
-        """
         self.env.reset(**kwargs)
         for action in (FIRE, 2):
             obs, _, done, _ = self.env.step(action)
@@ -94,7 +87,7 @@ class FireResetEnv(Wrapper):
 
 class EpisodicLifeEnv(Wrapper):
     """
-    End the episode with each life lost; only reset the game itself when it is over.
+    End the episode with each life lost, but reset the game itself only when it is over; else do nothing for a step.
 
     Then the value of a state knows what a life is worth, and the agent still meets the whole game.
 
@@ -107,15 +100,9 @@ class EpisodicLifeEnv(Wrapper):
         self.was_real_done = True
 
     def step(self, action: int) -> Step:
-        """
-        Take one step.
-
-        :param action: the action
-        :return: observation, reward, done, info; done also when a life was lost
-        """
         obs, reward, done, info = self.env.step(action)
         self.was_real_done = done
-        lives = self._count_lives()
+        lives = self.unwrapped.ale.lives()
         # not at 0 lives: some games (Qbert) stay there for some frames before they are over
         if 0 < lives < self.lives:
             done = True
@@ -123,26 +110,17 @@ class EpisodicLifeEnv(Wrapper):
         return obs, reward, done, info
 
     def reset(self, **kwargs) -> np.ndarray:
-        """
-        Start the next life, with a step that does nothing, or a new game if this one is over.
-
-        :return: the first observation
-        """
         if not self.was_real_done:
             obs, _, self.was_real_done, _ = self.env.step(NOOP)
         if self.was_real_done:
             obs = self.env.reset(**kwargs)
-        self.lives = self._count_lives()
+        self.lives = self.unwrapped.ale.lives()
         return obs
-
-    def _count_lives(self) -> int:
-        """Return how many lives are left."""
-        return self.unwrapped.ale.lives()
 
 
 class MaxAndSkipEnv(Wrapper):
     """
-    Repeat each action, and show the brighter of the last two frames in each pixel, against flickering sprites.
+    Repeat each action, sum the rewards, and show the brighter of the last two frames in each pixel: sprites flicker.
 
     :param env: an Atari game
     :param skip: how many steps of the game one step is
@@ -152,17 +130,11 @@ class MaxAndSkipEnv(Wrapper):
     def __init__(self, env: Any, skip: int = 4):
         super().__init__(env)
         if skip < 1:
-            raise ValueError(f"skip={skip!r}: accepted is an int of at least 1")
+            raise ValueError(f"skip={skip!r}: accepted is a positive integer")
         self._obs_buffer = np.zeros((2,) + self.observation_space.shape, dtype=self.observation_space.dtype)
         self._skip = skip
 
     def step(self, action: int) -> Step:
-        """
-        Repeat an action, until the episode ends at most.
-
-        :param action: the action
-        :return: maximum of the last two observations, sum of the rewards, done, last info
-        """
         total_reward = 0.0
         for index in range(self._skip):
             obs, reward, done, info = self.env.step(action)
@@ -180,21 +152,11 @@ class ClipRewardEnv(RewardWrapper):
     """Reduce each reward to its sign, so that the same learning rate fits all games."""
 
     def reward(self, reward: float) -> float:
-        """
-        Reduce a reward to its sign.
-
-        :param reward: the reward
-        :return: -1, 0 or 1
-        """
         return np.sign(reward)
 
 
 class WarpFrame(ObservationWrapper):
-    """
-    Show the frames in shades of gray, scaled to 84 x 84.
-
-    :param env: an environment with observations of shape (height, width, 3), uint8
-    """
+    """Turn frames of shape (height, width, 3), RGB, uint8, into shades of gray of shape (84, 84, 1), uint8."""
 
     def __init__(self, env: Any):
         super().__init__(env)
@@ -203,40 +165,26 @@ class WarpFrame(ObservationWrapper):
         self.observation_space = spaces.Box(low=0, high=255, shape=(self.height, self.width, 1), dtype=np.uint8)
 
     def observation(self, frame: np.ndarray) -> np.ndarray:
-        """
-        Convert a frame.
-
-        :param frame: shape (height, width, 3), RGB, uint8
-        :return: shape (84, 84, 1), uint8
-        """
         gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         return cv2.resize(gray, (self.width, self.height), interpolation=cv2.INTER_AREA)[:, :, None]
 
 
 class ScaledFloatFrame(ObservationWrapper):
-    """
-    Scale observations from 0 ... 255 to 0 ... 1; the policies do that themselves.
-
-    :param env: an environment with images as observations
-    """
+    """Scale images from 0 ... 255 to 0 ... 1, float32; the policies do that themselves."""
 
     def __init__(self, env: Any):
         super().__init__(env)
         self.observation_space = spaces.Box(low=0, high=1.0, shape=self.observation_space.shape, dtype=np.float32)
 
     def observation(self, observation: Any) -> np.ndarray:
-        """
-        Scale an observation.
-
-        :param observation: numbers from 0 to 255
-        :return: float32, same shape
-        """
         return np.asarray(observation).astype(np.float32) / 255.0
 
 
 class FrameStack(Wrapper):
     """
     Show the last frames as one, stacked along their last axis, the newest last.
+
+    The observations are ``LazyFrames``; an episode starts with its first frame ``n_frames`` times.
 
     :param env: an environment with images as observations
     :param n_frames: how many frames
@@ -246,29 +194,18 @@ class FrameStack(Wrapper):
     def __init__(self, env: Any, n_frames: int):
         super().__init__(env)
         if n_frames < 1:
-            raise ValueError(f"n_frames={n_frames!r}: accepted is an int of at least 1")
+            raise ValueError(f"n_frames={n_frames!r}: accepted is a positive integer")
         self.n_frames = n_frames
         self.frames = deque(maxlen=n_frames)
         space = self.observation_space
-        self.observation_space = spaces.Box(low=np.concatenate([space.low] * n_frames, axis=-1),
-                                            high=np.concatenate([space.high] * n_frames, axis=-1), dtype=space.dtype)
+        low, high = (np.concatenate([bound] * n_frames, axis=-1) for bound in (space.low, space.high))
+        self.observation_space = spaces.Box(low=low, high=high, dtype=space.dtype)
 
     def reset(self, **kwargs) -> 'LazyFrames':
-        """
-        Start an episode.
-
-        :return: the first frame, ``n_frames`` times
-        """
         self.frames.extend([self.env.reset(**kwargs)] * self.n_frames)
         return LazyFrames(list(self.frames))
 
     def step(self, action: int) -> Step:
-        """
-        Take one step.
-
-        :param action: the action
-        :return: the last frames as LazyFrames, reward, done, info
-        """
         obs, reward, done, info = self.env.step(action)
         self.frames.append(obs)
         return LazyFrames(list(self.frames)), reward, done, info
@@ -276,7 +213,7 @@ class FrameStack(Wrapper):
 
 class LazyFrames:
     """
-    Stack frames only when they are looked at, as an array: until then stacks share the frames that they have in common.
+    Stack frames only when an array is needed: until then stacks share the frames that they have in common.
 
     A replay buffer that keeps these takes a fraction of the memory.
 
@@ -311,13 +248,13 @@ def make_atari(env_id: str) -> Wrapper:
 
     :param env_id: the id of the game's variant that shows every frame, such as 'BreakoutNoFrameskip-v4'
     :return: the game; its frames are those of the screen, see ``wrap_deepmind``
-    :raises ValueError: if it is another variant (which would skip frames twice), or not known
+    :raises ValueError: if it is another variant (which would skip frames twice), or unknown
     """
     if 'NoFrameskip' not in env_id:
         game = re.match(r'(?:ALE/)?(\w+?)(?:Deterministic)?-v\d+$', env_id)
         example = game.group(1) if game else 'Breakout'
         raise ValueError(f"env_id={env_id!r}: accepted is the variant of a game that shows every frame, "
-                         f"as '{example}NoFrameskip-v4'")
+                         f"such as '{example}NoFrameskip-v4'")
     return MaxAndSkipEnv(NoopResetEnv(make(env_id), noop_max=30), skip=4)
 
 
@@ -329,20 +266,13 @@ def wrap_deepmind(env: Any, episode_life: bool = True, clip_rewards: bool = True
     :param env: the game, from ``make_atari``
     :param episode_life: whether an episode ends with each life, see ``EpisodicLifeEnv``
     :param clip_rewards: whether rewards are reduced to their sign
-    :param frame_stack: whether the last four frames are stacked, see ``FrameStack``; for many environments
-        ``VecFrameStack`` is the faster way
+    :param frame_stack: whether the last four frames are stacked; for many environments ``VecFrameStack`` is faster
     :param scale: whether observations are scaled to 0 ... 1, which the policies do themselves
     :return: the wrapped game
     """
-    if episode_life:
-        env = EpisodicLifeEnv(env)
-    if 'FIRE' in _action_meanings(env):
-        env = FireResetEnv(env)
-    env = WarpFrame(env)
-    if scale:
-        env = ScaledFloatFrame(env)
-    if clip_rewards:
-        env = ClipRewardEnv(env)
-    if frame_stack:
-        env = FrameStack(env, 4)
+    layers = [(episode_life, EpisodicLifeEnv), ('FIRE' in _action_meanings(env), FireResetEnv), (True, WarpFrame),
+              (scale, ScaledFloatFrame), (clip_rewards, ClipRewardEnv), (frame_stack, partial(FrameStack, n_frames=4))]
+    for is_wanted, wrap in layers:
+        if is_wanted:
+            env = wrap(env)
     return env

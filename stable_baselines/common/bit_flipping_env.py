@@ -7,6 +7,7 @@ import numpy as np
 from stable_baselines.common.gym_compat import GoalEnv, spaces
 
 Goal = Union[np.ndarray, int]
+_KEYS = ('observation', 'achieved_goal', 'desired_goal')
 
 
 class BitFlippingEnv(GoalEnv):
@@ -16,43 +17,27 @@ class BitFlippingEnv(GoalEnv):
     :param n_bits: how many bits
     :param continuous: whether an action is one number for each bit, and all whose number is positive are
         flipped, instead of the index of one bit
-    :param max_steps: the number of steps after which an episode ends; None means n_bits
+    :param max_steps: the number of steps after which an episode ends, None for n_bits
     :param discrete_obs_space: whether the bits are shown as one number, the first bit as the lowest
     """
 
     def __init__(self, n_bits: int = 10, continuous: bool = False, max_steps: Optional[int] = None,
                  discrete_obs_space: bool = False):
+        self.continuous, self.discrete_obs_space = continuous, discrete_obs_space
+        self.max_steps = n_bits if max_steps is None else max_steps
+        self.desired_goal = np.ones(n_bits)
         self.obs_space = spaces.MultiBinary(n_bits)
         shown_space = spaces.Discrete(2 ** n_bits) if discrete_obs_space else self.obs_space
-        self.observation_space = spaces.Dict({
-            'observation': shown_space, 'achieved_goal': shown_space, 'desired_goal': shown_space})
-        if continuous:
-            self.action_space = spaces.Box(-1, 1, shape=(n_bits,), dtype=np.float32)
-        else:
-            self.action_space = spaces.Discrete(n_bits)
-        self.continuous = continuous
-        self.discrete_obs_space = discrete_obs_space
-        self.desired_goal = np.ones((n_bits,))
-        self.max_steps = n_bits if max_steps is None else max_steps
+        self.observation_space = spaces.Dict({key: shown_space for key in _KEYS})
+        self.action_space = spaces.Box(-1, 1, (n_bits,), np.float32) if continuous else spaces.Discrete(n_bits)
         self.reset()
 
     def reset(self) -> Dict[str, Goal]:
-        """
-        Start an episode with random bits.
-
-        :return: 'observation', 'achieved_goal' and 'desired_goal'
-        """
         self.current_step = 0
         self.state = self.obs_space.sample()
         return self._get_obs()
 
     def step(self, action: Union[np.ndarray, int]) -> Tuple[Dict[str, Goal], float, bool, Dict[str, Any]]:
-        """
-        Flip bits.
-
-        :param action: the index of a bit; if continuous: (np.ndarray) one number for each bit
-        :return: observation, reward, done, info with 'is_success'
-        """
         flipped = np.asarray(action) > 0 if self.continuous else action
         self.state[flipped] ^= 1
         self.current_step += 1
@@ -62,49 +47,26 @@ class BitFlippingEnv(GoalEnv):
         return obs, reward, success or self.current_step >= self.max_steps, {'is_success': success}
 
     def compute_reward(self, achieved_goal: Goal, desired_goal: Goal, _info: Any) -> float:
-        """
-        Compare what was achieved with what was desired.
-
-        :param achieved_goal: bits as they are shown
-        :param desired_goal: bits as they are shown
-        :param _info: ignored
-        :return: 0 if they are equal, else -1
-        """
+        """Return 0 if what was achieved is what was desired, both as the observations show them, else -1."""
         return 0.0 if np.all(np.equal(achieved_goal, desired_goal)) else -1.0
 
     def convert_if_needed(self, state: np.ndarray) -> Goal:
-        """
-        Show bits as one number if that is how this environment shows them.
-
-        :param state: shape (n_bits,), 0 and 1
-        :return: the same bits, or their number
-        """
+        """Turn bits, shape (n_bits,), into one number if that is how this environment shows them."""
         if not self.discrete_obs_space:
             return state
         return sum(int(bit) << index for index, bit in enumerate(state))
 
     def _get_obs(self) -> Dict[str, Goal]:
         """Show the bits; what is handed out does not change with the next step."""
-        return OrderedDict([('observation', self.convert_if_needed(self.state.copy())),
-                            ('achieved_goal', self.convert_if_needed(self.state.copy())),
-                            ('desired_goal', self.convert_if_needed(self.desired_goal.copy()))])
+        shown = zip(_KEYS, (self.state, self.state, self.desired_goal))
+        return OrderedDict((key, self.convert_if_needed(bits.copy())) for key, bits in shown)
 
     def seed(self, seed: Optional[int] = None) -> List[Optional[int]]:
-        """
-        Seed the bits that episodes start with.
-
-        :param seed: the seed, None for an arbitrary one
-        :return: the seed
-        """
         self.obs_space.seed(seed)
         return [seed]
 
     def render(self, mode: str = 'human') -> None:
-        """
-        Print the bits.
-
-        :param mode: ignored
-        """
+        """Print the bits."""
         print(self.state)
 
     def close(self) -> None:

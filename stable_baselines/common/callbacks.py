@@ -2,7 +2,7 @@
 import os
 import warnings
 from abc import ABC, abstractmethod
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
@@ -19,46 +19,47 @@ class BaseCallback(ABC):
     :param verbose: 0: no output, 1: info, 2: debug
     """
 
+    model: Any = None  # a BaseRLModel, which is above this module in the order of imports
+    training_env: Union[Env, VecEnv, None] = None
+    logger: Optional["logger.Logger"] = None
+    locals: Optional[Dict[str, Any]] = None
+    globals: Optional[Dict[str, Any]] = None
+    parent: Optional["BaseCallback"] = None  # the callback that triggers this one, if any
+    n_calls = 0
+    num_timesteps = 0
+
     def __init__(self, verbose: int = 0):
-        self.model: Any = None  # a BaseRLModel, which is above this module in the order of imports
-        self.training_env: Union[Env, VecEnv, None] = None
-        self.n_calls: int = 0
-        self.num_timesteps: int = 0
         self.verbose = verbose
-        self.locals: Optional[Dict[str, Any]] = None
-        self.globals: Optional[Dict[str, Any]] = None
-        self.logger: Optional[logger.Logger] = None
-        # what triggers this callback, if another one does
-        self.parent: Optional[BaseCallback] = None
 
     def init_callback(self, model: Any) -> None:
-        """
-        Keep references to the model, its environment and the current logger.
-
-        :param model: the model that will be trained
-        """
-        self.model = model
-        self.training_env = model.get_env()
-        self.logger = logger.Logger.CURRENT
+        """Keep references to the model that will be trained, its environment and the current logger."""
+        self.model, self.training_env, self.logger = model, model.get_env(), logger.Logger.CURRENT
         self._init_callback()
 
     def _init_callback(self) -> None:
         """Prepare for this model; called before each training."""
 
     def on_training_start(self, locals_: Dict[str, Any], globals_: Dict[str, Any]) -> None:
-        """
-        Take note that training starts.
-
-        :param locals_: local variables of the training loop; ``update_locals`` changes this very dict
-        :param globals_: its global variables
-        """
-        self.locals = locals_
-        self.globals = globals_
+        """Take note that training starts; ``locals_`` is the dict that ``offer`` will change."""
+        self.locals, self.globals = locals_, globals_
         self.num_timesteps = self.model.num_timesteps
         self._on_training_start()
 
     def _on_training_start(self) -> None:
         """React to the start of training, before the first rollout."""
+
+    @property
+    def listens(self) -> bool:
+        """bool: whether anybody reads what ``offer`` passes on; a training loop may skip it otherwise."""
+        return True
+
+    def offer(self, **values) -> None:
+        """Take the variables of the training loop by name: what this callback and its children see in ``locals``."""
+        self.update_locals(values)
+
+    def update_locals(self, locals_: Dict[str, Any]) -> None:
+        """Do what ``offer`` does, with a dict."""
+        self.locals.update(locals_)  # children share it
 
     def on_rollout_start(self) -> None:
         """Take note that a rollout starts."""
@@ -67,27 +68,16 @@ class BaseCallback(ABC):
     def _on_rollout_start(self) -> None:
         """React to the start of a rollout, before samples are collected with the current policy."""
 
-    @abstractmethod
-    def _on_step(self) -> bool:
-        """
-        React to a step of the environment, or to the event of the parent.
-
-        :return: False stops training; anything else, None too, lets it go on
-        """
-
     def on_step(self) -> bool:
-        """
-        Take note of a step; called by the model after each step of the environment, by a parent on its event.
-
-        :return: whether training should go on
-        """
+        """Take note of a step of the environment or of the parent's event; return whether training should go on."""
         self.n_calls += 1
         self.num_timesteps = self.model.num_timesteps
         result = self._on_step()
-        if result is True or result is None:  # the usual cases, in every step of training
-            return True
-        # comparisons of NumPy values give np.bool_, which is never ``is False``
-        return result is not False and not (isinstance(result, np.bool_) and not result)
+        return not isinstance(result, (bool, np.bool_)) or bool(result)  # comparisons of NumPy values give np.bool_
+
+    @abstractmethod
+    def _on_step(self) -> bool:
+        """React to a step, or to the parent's event; only False stops training, None lets it go on."""
 
     def on_rollout_end(self) -> None:
         """Take note that a rollout ends."""
@@ -103,14 +93,6 @@ class BaseCallback(ABC):
     def _on_training_end(self) -> None:
         """React to the end of training, before ``learn`` returns."""
 
-    def update_locals(self, locals_: Dict[str, Any]) -> None:
-        """
-        Update the local variables of the training loop, for this callback and its children, which share the dict.
-
-        :param locals_: the current local variables
-        """
-        self.locals.update(locals_)
-
 
 class EventCallback(BaseCallback):
     """
@@ -119,7 +101,6 @@ class EventCallback(BaseCallback):
     As in Stable Baselines 2.10, the child hears of the start of training and of its events, and of nothing else.
 
     :param callback: what to trigger, None for nothing
-    :param verbose: 0: no output, 1: info, 2: debug
     :raises TypeError: if ``callback`` is neither a BaseCallback nor None
     """
 
@@ -127,16 +108,11 @@ class EventCallback(BaseCallback):
         super().__init__(verbose=verbose)
         if callback is not None:
             if not isinstance(callback, BaseCallback):
-                raise TypeError(f"callback must be a BaseCallback or None, got {callback!r}")
+                raise TypeError(f"callback={callback!r}: accepted is a BaseCallback or None")
             callback.parent = self
         self.callback = callback
 
     def init_callback(self, model: Any) -> None:
-        """
-        Prepare this callback and its child for a model.
-
-        :param model: the model that will be trained
-        """
         super().init_callback(model)
         if self.callback is not None:
             self.callback.init_callback(model)
@@ -146,11 +122,7 @@ class EventCallback(BaseCallback):
             self.callback.on_training_start(self.locals, self.globals)
 
     def _on_event(self) -> bool:
-        """
-        Trigger the child.
-
-        :return: whether training should go on
-        """
+        """Trigger the child and return whether training should go on."""
         return self.callback is None or self.callback.on_step()
 
     def _on_step(self) -> bool:
@@ -161,50 +133,47 @@ class CallbackList(BaseCallback):
     """
     Call several callbacks in order. All are called in each step, even if one of them stops training.
 
-    :param callbacks: the callbacks; functions of ``(locals, globals)`` are wrapped
+    :param callbacks: the callbacks, in any form that ``make_callback`` accepts
     """
 
     def __init__(self, callbacks: List[Union[BaseCallback, Callable]]):
         super().__init__()
-        self.callbacks = [callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
-                          for callback in callbacks]
+        self.callbacks = [make_callback(callback) for callback in callbacks]
+
+    @property
+    def listens(self) -> bool:
+        return any(callback.listens for callback in self.callbacks)
+
+    def _each(self, hook: str, *args) -> List[Any]:
+        """Call a method of every callback and return the results."""
+        return [getattr(callback, hook)(*args) for callback in self.callbacks]
 
     def _init_callback(self) -> None:
-        for callback in self.callbacks:
-            if callback.parent is None:  # a list may stand where one child is expected
-                callback.parent = self.parent
-            callback.init_callback(self.model)
+        for orphan in (callback for callback in self.callbacks if callback.parent is None):
+            orphan.parent = self.parent  # a list may stand where one child is expected
+        self._each('init_callback', self.model)
 
     def _on_training_start(self) -> None:
-        for callback in self.callbacks:
-            callback.on_training_start(self.locals, self.globals)
+        self._each('on_training_start', self.locals, self.globals)
 
     def _on_rollout_start(self) -> None:
-        for callback in self.callbacks:
-            callback.on_rollout_start()
+        self._each('on_rollout_start')
 
     def _on_step(self) -> bool:
-        continue_training = True
-        for callback in self.callbacks:
-            continue_training = callback.on_step() and continue_training
-        return continue_training
+        return False not in self._each('on_step')
 
     def _on_rollout_end(self) -> None:
-        for callback in self.callbacks:
-            callback.on_rollout_end()
+        self._each('on_rollout_end')
 
     def _on_training_end(self) -> None:
-        for callback in self.callbacks:
-            callback.on_training_end()
+        self._each('on_training_end')
 
 
 class ConvertCallback(BaseCallback):
     """
     Make a callback of a function, the older way of writing one.
 
-    :param callback: called with ``locals`` and ``globals`` in each step; only False stops training. None is
-        a callback that does nothing
-    :param verbose: not used
+    :param callback: called with ``locals`` and ``globals`` in each step; only False stops training. None does nothing
     :raises TypeError: if it is not callable
     """
 
@@ -212,11 +181,25 @@ class ConvertCallback(BaseCallback):
                  verbose: int = 0):
         super().__init__(verbose)
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be a BaseCallback, a function or None, got {callback!r}")
+            raise TypeError(f"callback={callback!r}: accepted is a BaseCallback, a function, a list of them or None")
         self.callback = callback
 
     def _on_step(self) -> Optional[bool]:
         return None if self.callback is None else self.callback(self.locals, self.globals)
+
+
+def make_callback(callback: Union[None, BaseCallback, Callable, Sequence]) -> BaseCallback:
+    """
+    Turn whatever ``learn`` accepts as its callback into one object.
+
+    :param callback: a callback, a function of ``(locals, globals)``, a list or tuple of them, or None for nothing
+    :raises TypeError: for anything else
+    """
+    if isinstance(callback, BaseCallback):
+        return callback
+    if callback is None or isinstance(callback, (list, tuple)):
+        return CallbackList(callback or [])
+    return ConvertCallback(callback)
 
 
 class CheckpointCallback(BaseCallback):
@@ -227,25 +210,23 @@ class CheckpointCallback(BaseCallback):
     :param save_path: folder for the files, made if needed
     :param name_prefix: start of the files' names
     :param verbose: 2 prints the path of each file
-    :raises ValueError: if ``save_freq`` is below 1
     """
 
     def __init__(self, save_freq: int, save_path: str, name_prefix: str = 'rl_model', verbose: int = 0):
         super().__init__(verbose)
-        self.save_freq = _check_positive('save_freq', save_freq)
-        self.save_path = save_path
-        self.name_prefix = name_prefix
+        _check_positive(save_freq=save_freq)
+        self.save_freq, self.save_path, self.name_prefix = save_freq, save_path, name_prefix
 
     def _init_callback(self) -> None:
-        if self.save_path is not None:
-            os.makedirs(self.save_path, exist_ok=True)
+        _make_folder(self.save_path)
 
     def _on_step(self) -> bool:
-        if self.n_calls % self.save_freq == 0:
-            path = os.path.join(self.save_path, f'{self.name_prefix}_{self.num_timesteps}_steps')
-            self.model.save(path)
-            if self.verbose > 1:
-                print(f"Saving model checkpoint to {path}")
+        if self.n_calls % self.save_freq != 0:
+            return True
+        file = os.path.join(self.save_path, "_".join([self.name_prefix, str(self.num_timesteps), "steps"]))
+        self.model.save(file)
+        if self.verbose > 1:
+            print("Saving model checkpoint to", file)
         return True
 
 
@@ -260,12 +241,10 @@ class EvalCallback(EventCallback):
 
     :param eval_env: the environment to evaluate on, a single one
     :param callback_on_new_best: triggered when the mean reward is higher than ever before
-    :param n_eval_episodes: number of episodes per evaluation
     :param eval_freq: evaluate at every ``eval_freq``-th call; 0 or less for never
     :param log_path: folder for ``evaluations.npz``, made if needed; None to write none
     :param best_model_save_path: folder for the best model so far, ``best_model.zip``; None to save none
     :param deterministic: whether the model takes its most probable action rather than a sampled one
-    :param render: whether to show the evaluation
     :param verbose: 1 prints the result of each evaluation
     :raises ValueError: if ``eval_env`` holds several environments
     """
@@ -275,23 +254,20 @@ class EvalCallback(EventCallback):
                  best_model_save_path: Optional[str] = None, deterministic: bool = True, render: bool = False,
                  verbose: int = 1):
         super().__init__(callback_on_new_best, verbose=verbose)
-        self.n_eval_episodes = _check_positive('n_eval_episodes', n_eval_episodes)
-        self.eval_freq = eval_freq
-        self.best_mean_reward = -np.inf
-        self.last_mean_reward = -np.inf
-        self.deterministic = deterministic
-        self.render = render
+        _check_positive(n_eval_episodes=n_eval_episodes)
         if not isinstance(eval_env, VecEnv):
-            env = convert_env(eval_env)
-            eval_env = DummyVecEnv([lambda: env])
+            single_env = convert_env(eval_env)
+            eval_env = DummyVecEnv([lambda: single_env])
         if eval_env.num_envs != 1:
-            raise ValueError(f"eval_env must hold one environment, got a VecEnv with {eval_env.num_envs}")
-        self.eval_env = eval_env
-        self.best_model_save_path = best_model_save_path
+            raise ValueError(f"eval_env={eval_env!r}: accepted is one environment, it holds {eval_env.num_envs}")
+        self.eval_env, self.eval_freq, self.n_eval_episodes = eval_env, eval_freq, n_eval_episodes
+        self.deterministic, self.render = deterministic, render
+        self.best_mean_reward = self.last_mean_reward = -np.inf
         # as Stable Baselines 2.10: from here on, the path of the file (without .npz) in the folder that was given
         self.log_path = None if log_path is None else os.path.join(log_path, 'evaluations')
+        self.best_model_save_path = best_model_save_path
+        self.evaluations_timesteps: List[int] = []  # one entry per evaluation, as in the other two
         self.evaluations_results: List[List[float]] = []
-        self.evaluations_timesteps: List[int] = []
         self.evaluations_length: List[List[int]] = []
 
     def _init_callback(self) -> None:
@@ -299,10 +275,8 @@ class EvalCallback(EventCallback):
         if training_layers != eval_layers:
             warnings.warn("Training and eval env are not of the same type: their wrappers are "
                           f"{training_layers or 'none'} != {eval_layers or 'none'}", stacklevel=2)
-        if self.best_model_save_path is not None:
-            os.makedirs(self.best_model_save_path, exist_ok=True)
-        if self.log_path is not None:
-            os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
+        _make_folder(self.best_model_save_path)
+        _make_folder(self.log_path and os.path.dirname(self.log_path))
 
     def _on_step(self) -> bool:
         if self.eval_freq <= 0 or self.n_calls % self.eval_freq != 0:
@@ -323,25 +297,19 @@ class EvalCallback(EventCallback):
         return self._on_event()
 
     def _record(self, rewards: List[float], lengths: List[int]) -> None:
-        """
-        Print an evaluation and add it to the file.
-
-        :param rewards: reward of each episode
-        :param lengths: length of each episode
-        """
+        """Print the rewards and lengths of an evaluation's episodes, and add them to the file."""
         if self.verbose > 0:
             print(f"Eval num_timesteps={self.num_timesteps}, "
                   f"episode_reward={np.mean(rewards):.2f} +/- {np.std(rewards):.2f}")
             print(f"Episode length: {np.mean(lengths):.2f} +/- {np.std(lengths):.2f}")
-        if self.log_path is None:
-            return
-        self.evaluations_timesteps.append(self.num_timesteps)
-        self.evaluations_results.append(rewards)
-        self.evaluations_length.append(lengths)
-        # as Stable Baselines 2.10: float32, with a last axis for the one environment
-        results = np.array(self.evaluations_results, dtype=np.float32)[..., np.newaxis]
-        np.savez(self.log_path, timesteps=self.evaluations_timesteps, results=results,
-                 ep_lengths=self.evaluations_length)
+        if self.log_path is not None:
+            self.evaluations_timesteps.append(self.num_timesteps)
+            self.evaluations_results.append(rewards)
+            self.evaluations_length.append(lengths)
+            # as Stable Baselines 2.10: float32, with a last axis for the one environment
+            results = np.array(self.evaluations_results, dtype=np.float32)[..., np.newaxis]
+            np.savez(self.log_path, timesteps=self.evaluations_timesteps, results=results,
+                     ep_lengths=self.evaluations_length)
 
 
 class StopTrainingOnRewardThreshold(BaseCallback):
@@ -359,8 +327,8 @@ class StopTrainingOnRewardThreshold(BaseCallback):
 
     def _init_callback(self) -> None:
         if not hasattr(self.parent, 'best_mean_reward'):
-            raise ValueError("StopTrainingOnRewardThreshold must be the callback_on_new_best of an EvalCallback, "
-                             f"its parent is {self.parent!r}")
+            raise ValueError(f"parent={self.parent!r}: accepted is an EvalCallback, "
+                             "StopTrainingOnRewardThreshold must be its callback_on_new_best")
 
     def _on_step(self) -> bool:
         continue_training = self.parent.best_mean_reward < self.reward_threshold
@@ -376,14 +344,12 @@ class EveryNTimesteps(EventCallback):
 
     :param n_steps: timesteps between two triggers; a lower bound where the number of timesteps moves in leaps
         (several environments; PPO1 and TRPO count after each rollout)
-    :param callback: what to trigger
-    :raises ValueError: if ``n_steps`` is below 1
     """
 
     def __init__(self, n_steps: int, callback: BaseCallback):
         super().__init__(callback)
-        self.n_steps = _check_positive('n_steps', n_steps)
-        self.last_time_trigger = 0
+        _check_positive(n_steps=n_steps)
+        self.n_steps, self.last_time_trigger = n_steps, 0
 
     def _on_training_start(self) -> None:
         if self.num_timesteps < self.last_time_trigger:  # a second ``learn`` counts from zero again
@@ -401,8 +367,7 @@ class ProgressBarCallback(BaseCallback):
     """
     Show a progress bar of the timesteps; needs tqdm (``pip install stable_baselines[progress]``).
 
-    :param verbose: not used
-    :raises ImportError: if tqdm is missing
+    :raises ImportError: without tqdm
     """
 
     def __init__(self, verbose: int = 0):
@@ -412,35 +377,38 @@ class ProgressBarCallback(BaseCallback):
         except ImportError as error:
             raise ImportError("ProgressBarCallback needs tqdm: pip install stable_baselines[progress], "
                               "or pip install tqdm") from error
-        self._make_bar = tqdm
-        self._bar = None
-        self._first_timestep = 0
+        self._make_bar, self._bar, self._first_timestep = tqdm, None, 0
 
     def _on_training_start(self) -> None:
         self._first_timestep = self.num_timesteps  # above zero where an earlier training is continued
         self._bar = self._make_bar(total=self.locals.get('total_timesteps'), unit='steps')
 
     def _on_step(self) -> bool:
-        self._bar.update(self.num_timesteps - self._first_timestep - self._bar.n)
+        self._bar.update(self.model.num_timesteps - self._first_timestep - self._bar.n)
         return True
 
     def _on_training_end(self) -> None:
-        self._bar.update(self.model.num_timesteps - self._first_timestep - self._bar.n)
+        self._on_step()  # some algorithms count further timesteps after the last call
         self._bar.close()
 
 
-def _check_positive(name: str, value: int) -> int:
-    """Return a count that must be positive."""
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return value
+def _check_positive(**counts) -> None:
+    """Refuse the first of these arguments that is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}={count!r}: accepted is a positive integer")
+
+
+def _make_folder(path: Optional[str]) -> None:
+    """Make a folder and those above it, unless it exists or the path is None."""
+    if path is not None:
+        os.makedirs(path, exist_ok=True)
 
 
 def _wrapper_names(env: Any) -> List[str]:
     """List the classes of the VecEnvWrappers around an environment, the outermost first, without internal ones."""
-    names = []
-    while env is not None:
-        if isinstance(env, VecEnvWrapper) and not type(env).__name__.startswith('_'):
-            names.append(type(env).__name__)
-        env = getattr(env, 'venv', None)
-    return names
+    if env is None:
+        return []
+    name = type(env).__name__
+    counts = isinstance(env, VecEnvWrapper) and not name.startswith('_')
+    return [name] * counts + _wrapper_names(getattr(env, 'venv', None))

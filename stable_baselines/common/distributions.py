@@ -1,5 +1,5 @@
 """Probability distributions over actions, on tensors."""
-from typing import List, Sequence, Tuple, Type
+from typing import List, Optional, Sequence, Tuple, Type
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,71 +14,41 @@ class ProbabilityDistribution:
     """A batch of distributions over actions."""
 
     def flatparam(self) -> tf.Tensor:
-        """
-        Return the parameters of the distribution.
-
-        :return: shape (n_batch, n_params)
-        """
+        """Return the parameters of the distribution, shape (n_batch, n_params)."""
         raise NotImplementedError
 
     def mode(self) -> tf.Tensor:
-        """
-        Return the most likely actions.
-
-        :return: deterministic actions, shape (n_batch,) + action shape
-        """
+        """Return the most likely actions, shape (n_batch,) + action shape."""
         raise NotImplementedError
 
     def neglogp(self, x: tf.Tensor) -> tf.Tensor:
-        """
-        Compute the negative log-likelihood of actions.
-
-        :param x: actions, shape (n_batch,) + action shape
-        :return: shape (n_batch,)
-        """
+        """Compute the negative log-likelihood (n_batch,) of actions (n_batch,) + action shape."""
         raise NotImplementedError
 
     def kl(self, other: 'ProbabilityDistribution') -> tf.Tensor:
-        """
-        Compute the Kullback-Leibler divergence KL(self || other).
-
-        :param other: distributions of the same kind
-        :return: shape (n_batch,)
-        """
+        """Compute the Kullback-Leibler divergence KL(self || other) from distributions of the same kind, (n_batch,)."""
         raise NotImplementedError
 
     def entropy(self) -> tf.Tensor:
-        """
-        Compute the entropy, in nats.
-
-        :return: shape (n_batch,)
-        """
+        """Compute the entropy in nats, shape (n_batch,)."""
         raise NotImplementedError
 
     def sample(self) -> tf.Tensor:
-        """
-        Sample actions.
-
-        :return: stochastic actions, shape (n_batch,) + action shape
-        """
+        """Sample actions, shape (n_batch,) + action shape."""
         raise NotImplementedError
 
     def logp(self, x: tf.Tensor) -> tf.Tensor:
-        """
-        Compute the log-likelihood of actions.
-
-        :param x: actions, shape (n_batch,) + action shape
-        :return: shape (n_batch,)
-        """
+        """Compute the log-likelihood of actions, like ``neglogp``."""
         return -self.neglogp(x)
+
+    @classmethod
+    def fromflat(cls, flat: tf.Tensor) -> 'ProbabilityDistribution':
+        """Create the distribution from its parameters, shape (n_batch, n_params)."""
+        return cls(flat)
 
 
 class CategoricalProbabilityDistribution(ProbabilityDistribution):
-    """
-    One choice among n categories.
-
-    :param logits: unnormalised log-probabilities, shape (n_batch, n_categories)
-    """
+    """One choice among n categories, by unnormalised log-probabilities (n_batch, n_categories)."""
 
     def __init__(self, logits: tf.Tensor):
         self.logits = logits
@@ -104,34 +74,18 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
     def sample(self) -> tf.Tensor:
         return sample_categorical(self.logits)
 
-    @classmethod
-    def fromflat(cls, flat: tf.Tensor) -> 'CategoricalProbabilityDistribution':
-        """
-        Create the distribution from its parameters.
-
-        :param flat: logits, shape (n_batch, n_categories)
-        :return: the distribution
-        """
-        return cls(flat)
-
 
 class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
-    """
-    Several independent choices.
-
-    :param nvec: number of categories of each choice
-    :param flat: logits of all choices side by side, shape (n_batch, sum(nvec))
-    """
+    """Several independent choices among ``nvec`` categories, by their logits side by side (n_batch, sum(nvec))."""
 
     def __init__(self, nvec: Sequence[int], flat: tf.Tensor):
         self.flat = flat
         self.categoricals = [CategoricalProbabilityDistribution(logits) for logits
                              in tf.split(flat, [int(n_categories) for n_categories in nvec], axis=-1)]
 
-    def _sum(self, method: str, arguments: Sequence = None) -> tf.Tensor:
+    def _sum(self, method: str, *arguments: Sequence) -> tf.Tensor:
         """Add up what a method of the categoricals gives: independent log-likelihoods, KLs and entropies add."""
-        arguments = [()] * len(self.categoricals) if arguments is None else [(argument,) for argument in arguments]
-        return tf.add_n([getattr(dist, method)(*args) for dist, args in zip(self.categoricals, arguments)])
+        return tf.add_n([getattr(dist, method)(*args) for dist, *args in zip(self.categoricals, *arguments)])
 
     def flatparam(self) -> tf.Tensor:
         return self.flat
@@ -153,21 +107,13 @@ class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
 
     @classmethod
     def fromflat(cls, flat: tf.Tensor) -> 'MultiCategoricalProbabilityDistribution':
-        """
-        Not possible: the logits alone do not say where one choice ends and the next begins.
-
-        :raises NotImplementedError: always; use ``MultiCategoricalProbabilityDistributionType``
-        """
-        raise NotImplementedError("the number of categories is needed too: use "
+        """Refuse: the logits alone do not say where one choice ends and the next begins."""
+        raise NotImplementedError("the number of categories of each choice is needed too: use "
                                   "MultiCategoricalProbabilityDistributionType(n_vec).proba_distribution_from_flat")
 
 
 class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
-    """
-    A normal distribution with a diagonal covariance.
-
-    :param flat: means, then log standard deviations, shape (n_batch, 2 * n_actions)
-    """
+    """A normal distribution with diagonal covariance, by means, then log deviations (n_batch, 2 * n_actions)."""
 
     def __init__(self, flat: tf.Tensor):
         self.flat = flat
@@ -181,13 +127,13 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
         return self.mean  # the bounds of the action space are applied outside
 
     def neglogp(self, x: tf.Tensor) -> tf.Tensor:
-        n_actions = int(x.shape[-1])
-        return 0.5 * tf.reduce_sum(tf.square((x - self.mean) / self.std), axis=-1) \
-            + 0.5 * np.log(2.0 * np.pi) * n_actions + tf.reduce_sum(self.logstd, axis=-1)
+        distance = 0.5 * tf.reduce_sum(tf.square((x - self.mean) / self.std), axis=-1)
+        constant = 0.5 * np.log(2.0 * np.pi) * int(x.shape[-1])
+        return distance + constant + tf.reduce_sum(self.logstd, axis=-1)
 
     def kl(self, other: ProbabilityDistribution) -> tf.Tensor:
         if not isinstance(other, DiagGaussianProbabilityDistribution):
-            raise TypeError(f"the divergence needs another DiagGaussianProbabilityDistribution, got {type(other).__name__}")
+            raise TypeError(f"other={other!r}: accepted is a DiagGaussianProbabilityDistribution")
         squares = tf.square(self.std) + tf.square(self.mean - other.mean)
         return tf.reduce_sum(other.logstd - self.logstd + squares / (2.0 * tf.square(other.std)) - 0.5, axis=-1)
 
@@ -198,23 +144,9 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
         noise = tf.random_normal(tf.shape(self.mean), dtype=self.mean.dtype, seed=next_op_seed())
         return self.mean + self.std * noise
 
-    @classmethod
-    def fromflat(cls, flat: tf.Tensor) -> 'DiagGaussianProbabilityDistribution':
-        """
-        Create the distribution from its parameters.
-
-        :param flat: means, then log standard deviations, shape (n_batch, 2 * n_actions)
-        :return: the distribution
-        """
-        return cls(flat)
-
 
 class BernoulliProbabilityDistribution(ProbabilityDistribution):
-    """
-    Several independent choices between 0 and 1.
-
-    :param logits: log-odds of a 1, shape (n_batch, n_actions)
-    """
+    """Several independent choices between 0 and 1, by the log-odds of a 1 (n_batch, n_actions)."""
 
     def __init__(self, logits: tf.Tensor):
         self.logits = logits
@@ -243,35 +175,20 @@ class BernoulliProbabilityDistribution(ProbabilityDistribution):
         uniform = tf.random_uniform(tf.shape(self.probabilities), seed=next_op_seed())
         return tf.cast(tf.less(uniform, self.probabilities), tf.float32)
 
-    @classmethod
-    def fromflat(cls, flat: tf.Tensor) -> 'BernoulliProbabilityDistribution':
-        """
-        Create the distribution from its parameters.
-
-        :param flat: log-odds, shape (n_batch, n_actions)
-        :return: the distribution
-        """
-        return cls(flat)
-
 
 class ProbabilityDistributionType:
     """What is known about the distribution of an action space before there is a network."""
 
-    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
-        """
-        Return the class of the distributions.
+    # a subclass sets both, or overrides the methods that return them
+    _distribution_class: Type[ProbabilityDistribution]
+    _dtype: tf.DType
 
-        :return: the class
-        """
-        raise NotImplementedError
+    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
+        """Return the class of the distributions."""
+        return self._distribution_class
 
     def proba_distribution_from_flat(self, flat: tf.Tensor) -> ProbabilityDistribution:
-        """
-        Create a distribution from its parameters.
-
-        :param flat: shape (n_batch,) + ``param_shape()``
-        :return: the distribution
-        """
+        """Create a distribution from its parameters, shape (n_batch,) + ``param_shape()``."""
         return self.probability_distribution_class()(flat)
 
     def proba_distribution_from_latent(self, pi_latent_vector: tf.Tensor, vf_latent_vector: tf.Tensor,
@@ -282,10 +199,8 @@ class ProbabilityDistributionType:
 
         :param pi_latent_vector: features for the policy, shape (n_batch, n_features)
         :param vf_latent_vector: features for the values, shape (n_batch, n_features)
-        :param init_scale: scale of the initial weights
-        :param init_bias: initial bias
-        :return: the distribution, the output of the policy (logits or
-            means) and the Q values, both (n_batch, n_outputs)
+        :return: the distribution, the output of the policy (logits or means) and the Q values, both
+            (n_batch, n_outputs)
         """
         n_outputs = self.param_shape()[0]
         policy = linear(pi_latent_vector, 'pi', n_outputs, init_scale=init_scale, init_bias=init_bias)
@@ -293,62 +208,33 @@ class ProbabilityDistributionType:
         return self.proba_distribution_from_flat(policy), policy, q_values
 
     def param_shape(self) -> List[int]:
-        """
-        Return the shape of the parameters of one distribution.
-
-        :return: the shape
-        """
+        """Return the shape of the parameters of one distribution."""
         raise NotImplementedError
 
     def sample_shape(self) -> List[int]:
-        """
-        Return the shape of one action.
-
-        :return: the shape
-        """
+        """Return the shape of one action."""
         raise NotImplementedError
 
     def sample_dtype(self) -> tf.DType:
-        """
-        Return the type of actions.
+        """Return the type of actions."""
+        return self._dtype
 
-        :return: the type
-        """
-        raise NotImplementedError
-
-    def param_placeholder(self, prepend_shape: Sequence[int], name: str = None) -> tf.Tensor:
-        """
-        Create a placeholder for parameters.
-
-        :param prepend_shape: shape of the batch
-        :param name: its name
-        :return: float32 placeholder, shape prepend_shape + ``param_shape()``
-        """
+    def param_placeholder(self, prepend_shape: Sequence[int], name: Optional[str] = None) -> tf.Tensor:
+        """Create a placeholder for parameters, float32, shape prepend_shape + ``param_shape()``."""
         return tf.placeholder(dtype=tf.float32, shape=list(prepend_shape) + self.param_shape(), name=name)
 
-    def sample_placeholder(self, prepend_shape: Sequence[int], name: str = None) -> tf.Tensor:
-        """
-        Create a placeholder for actions.
-
-        :param prepend_shape: shape of the batch
-        :param name: its name
-        :return: placeholder of ``sample_dtype()``, shape prepend_shape + ``sample_shape()``
-        """
+    def sample_placeholder(self, prepend_shape: Sequence[int], name: Optional[str] = None) -> tf.Tensor:
+        """Create a placeholder for actions of ``sample_dtype()``, shape prepend_shape + ``sample_shape()``."""
         return tf.placeholder(dtype=self.sample_dtype(), shape=list(prepend_shape) + self.sample_shape(), name=name)
 
 
 class CategoricalProbabilityDistributionType(ProbabilityDistributionType):
-    """
-    Distributions for a Discrete space.
+    """Distributions for a Discrete space with ``n_cat`` categories."""
 
-    :param n_cat: number of categories
-    """
+    _distribution_class, _dtype = CategoricalProbabilityDistribution, tf.int64
 
     def __init__(self, n_cat: int):
         self.n_cat = int(n_cat)
-
-    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
-        return CategoricalProbabilityDistribution
 
     def param_shape(self) -> List[int]:
         return [self.n_cat]
@@ -356,24 +242,16 @@ class CategoricalProbabilityDistributionType(ProbabilityDistributionType):
     def sample_shape(self) -> List[int]:
         return []
 
-    def sample_dtype(self) -> tf.DType:
-        return tf.int64
-
 
 class MultiCategoricalProbabilityDistributionType(ProbabilityDistributionType):
-    """
-    Distributions for a MultiDiscrete space.
+    """Distributions for a MultiDiscrete space; ``n_vec`` holds the number of categories of each choice."""
 
-    :param n_vec: number of categories of each choice
-    """
+    _distribution_class, _dtype = MultiCategoricalProbabilityDistribution, tf.int64
 
     def __init__(self, n_vec: Sequence[int]):
         self.n_vec = np.asarray(n_vec).astype(np.int32)
         if self.n_vec.ndim != 1 or not np.all(self.n_vec > 0):
-            raise ValueError(f"n_vec must be a list of positive numbers of categories, got {n_vec}")
-
-    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
-        return MultiCategoricalProbabilityDistribution
+            raise ValueError(f"n_vec={n_vec!r}: accepted is a list of positive numbers of categories")
 
     def proba_distribution_from_flat(self, flat: tf.Tensor) -> ProbabilityDistribution:
         return MultiCategoricalProbabilityDistribution(self.n_vec, flat)
@@ -384,22 +262,14 @@ class MultiCategoricalProbabilityDistributionType(ProbabilityDistributionType):
     def sample_shape(self) -> List[int]:
         return [len(self.n_vec)]
 
-    def sample_dtype(self) -> tf.DType:
-        return tf.int64
-
 
 class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
-    """
-    Distributions for a Box space with one dimension.
+    """Distributions for a Box space of shape ``(size,)``."""
 
-    :param size: number of dimensions of an action
-    """
+    _distribution_class, _dtype = DiagGaussianProbabilityDistribution, tf.float32
 
     def __init__(self, size: int):
         self.size = int(size)
-
-    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
-        return DiagGaussianProbabilityDistribution
 
     def proba_distribution_from_latent(self, pi_latent_vector: tf.Tensor, vf_latent_vector: tf.Tensor,
                                        init_scale: float = 1.0, init_bias: float = 0.0) \
@@ -417,22 +287,14 @@ class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
     def sample_shape(self) -> List[int]:
         return [self.size]
 
-    def sample_dtype(self) -> tf.DType:
-        return tf.float32
-
 
 class BernoulliProbabilityDistributionType(ProbabilityDistributionType):
-    """
-    Distributions for a MultiBinary space.
+    """Distributions for a MultiBinary space with ``size`` choices."""
 
-    :param size: number of binary choices
-    """
+    _distribution_class, _dtype = BernoulliProbabilityDistribution, tf.int32
 
     def __init__(self, size: int):
         self.size = int(size)
-
-    def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
-        return BernoulliProbabilityDistribution
 
     def param_shape(self) -> List[int]:
         return [self.size]
@@ -440,16 +302,11 @@ class BernoulliProbabilityDistributionType(ProbabilityDistributionType):
     def sample_shape(self) -> List[int]:
         return [self.size]
 
-    def sample_dtype(self) -> tf.DType:
-        return tf.int32
-
 
 def make_proba_dist_type(ac_space: spaces.Space) -> ProbabilityDistributionType:
     """
     Choose the distribution that fits an action space.
 
-    :param ac_space: the action space
-    :return: its distributions
     :raises TypeError: if there is none for this space
     """
     if isinstance(ac_space, spaces.Box) and len(ac_space.shape) == 1:
@@ -461,17 +318,11 @@ def make_proba_dist_type(ac_space: spaces.Space) -> ProbabilityDistributionType:
     if isinstance(ac_space, spaces.MultiBinary):
         return BernoulliProbabilityDistributionType(ac_space.n)
     raise TypeError(f"no probability distribution for the action space {ac_space}: "
-                    "use Discrete, MultiDiscrete, MultiBinary or a Box of one dimension")
+                    "accepted are Discrete, MultiDiscrete, MultiBinary and a Box of one dimension")
 
 
 def shape_el(tensor: tf.Tensor, index: int):
-    """
-    Return one dimension of a tensor, as a number where it is known.
-
-    :param tensor: the tensor
-    :param index: the axis
-    :return: its length
-    """
+    """Return the length of a tensor along the axis ``index``, as a number where it is known."""
     known = tensor.shape.as_list()[index]
     return tf.shape(tensor)[index] if known is None else known
 
@@ -481,8 +332,7 @@ def action_log_likelihood(ac_space: spaces.Space, parameters, actions: np.ndarra
     Compute the log-likelihood of actions in NumPy, from what ``proba_step`` of a policy returns.
 
     :param ac_space: the action space
-    :param parameters: probabilities (a list of them for MultiDiscrete), or mean and
-        standard deviation for Box; n_batch rows
+    :param parameters: probabilities (a list of them for MultiDiscrete), or mean and deviation for Box; n_batch rows
     :param actions: actions, shape (n_batch,) + action shape
     :return: shape (n_batch,), float32
     """
@@ -497,7 +347,7 @@ def action_log_likelihood(ac_space: spaces.Space, parameters, actions: np.ndarra
             mean, std = (np.asarray(parameter, np.float64) for parameter in parameters)
             logp = (-0.5 * np.square((actions - mean) / std) - np.log(std * np.sqrt(2.0 * np.pi))).sum(axis=-1)
         else:
-            raise TypeError(f"no likelihood of actions for the action space {ac_space}")
+            raise TypeError(f"action space {ac_space}: accepted are Discrete, MultiDiscrete, MultiBinary and Box")
     return logp.astype(np.float32)
 
 

@@ -24,28 +24,30 @@ def check_env(env: Any, warn: bool = True, skip_render_check: bool = True) -> No
 
     :param env: the environment, of gym 0.17 to 0.26 or gymnasium; it is reset, and stepped a few times
     :param warn: whether to warn about what is allowed, but does not go well with the algorithms
-    :param skip_render_check: whether to leave out rendering, in each mode that the environment names; it is
-        closed afterwards
-    :raises InvalidEnvError: if it does not, with the reason
+    :param skip_render_check: False also renders in each mode that the environment names, and closes it afterwards
+    :raises InvalidEnvError: with the first fault
     """
     _require(is_env(env), "Your environment must inherit from the gym.Env class (of gym or gymnasium), "
                           f"it is a {type(env).__name__}")
     _check_spaces(env)
     classic_env = convert_env(env)
-    if warn:
-        for advice in _space_advice(classic_env):
-            warnings.warn(advice, UserWarning, stacklevel=2)
+    for advice in _space_advice(classic_env) if warn else ():
+        warnings.warn(advice, UserWarning, stacklevel=2)
     _check_reset_and_step(env, classic_env)
     _check_nan(classic_env)
     if not skip_render_check:
-        if warn and not classic_env.metadata.get('render.modes'):
+        modes = classic_env.metadata.get('render.modes') or []
+        if warn and not modes:
             warnings.warn("No render modes was declared in the environment (env.metadata['render.modes'] is None or "
                           "not defined), you may have trouble when calling `.render()`", UserWarning, stacklevel=2)
-        _check_render(classic_env)
+        classic_env.reset()
+        for mode in modes:
+            classic_env.render(mode=mode)
+        classic_env.close()
 
 
 def _require(condition: bool, message: str) -> None:
-    """Raise an InvalidEnvError with this message unless the condition holds."""
+    """Raise an ``InvalidEnvError`` unless a condition holds."""
     if not condition:
         raise InvalidEnvError(message)
 
@@ -66,7 +68,7 @@ def _is_goal_env(env: Any) -> bool:
 
 
 def _space_advice(env: Any) -> Iterator[str]:
-    """Yield what about the spaces of an environment does not go well with the algorithms."""
+    """Yield warnings about spaces that are allowed, but do not go well with the algorithms."""
     space = env.observation_space
     if isinstance(space, spaces.Box):
         yield from _box_advice(space)
@@ -82,27 +84,24 @@ def _space_advice(env: Any) -> Iterator[str]:
 
 
 def _box_advice(space: Any) -> Iterator[str]:
-    """Yield what about a Box of observations does not go well with the default policies."""
+    """Yield warnings about a Box of observations that does not go well with the default policies."""
     if len(space.shape) not in (1, 3):
         yield ("Your observation has an unconventional shape (neither an image, nor a 1D vector). We recommend you to "
                "flatten the observation to have only a 1D vector")
-    if len(space.shape) == 3:
-        if np.any(space.low != 0) or np.any(space.high != 255):
-            yield ("It seems that your observation space is an image but the upper and lower bounds are not in "
-                   "[0, 255]. Because the CNN policy normalizes the observation automatically, you may encounter "
-                   "issues if the values are not in that range.")
-        if min(space.shape[:2]) < SMALLEST_IMAGE:
-            yield (f"The minimal resolution for an image is {SMALLEST_IMAGE}x{SMALLEST_IMAGE} for the default CnnPolicy (the shape is {space.shape}, height "
-                   "and width come first). You might need to use a custom `cnn_extractor`")
+    if len(space.shape) != 3:
+        return
+    if np.any(space.low != 0) or np.any(space.high != 255):
+        yield ("It seems that your observation space is an image but the upper and lower bounds are not in [0, 255]. "
+               "Because the CNN policy normalizes the observation automatically, you may encounter issues if the "
+               "values are not in that range.")
+    if min(space.shape[:2]) < SMALLEST_IMAGE:
+        yield (f"The minimal resolution for an image is {SMALLEST_IMAGE}x{SMALLEST_IMAGE} for the default CnnPolicy "
+               f"(the shape is {space.shape}, height and width come first). You might need to use a custom "
+               "`cnn_extractor`")
 
 
 def _check_reset_and_step(env: Any, classic_env: Any) -> None:
-    """
-    Check what ``reset`` and one ``step`` return.
-
-    :param env: the environment in its own API: what goes wrong in it is not to be hidden by an adapter
-    :param classic_env: the same in the classic API, itself if that is its own
-    """
+    """Check what ``reset`` and one ``step`` return, in the environment's own API: no adapter may hide a fault."""
     is_classic = classic_env is env
     space = classic_env.observation_space
     obs = env.reset()
@@ -111,17 +110,15 @@ def _check_reset_and_step(env: Any, classic_env: Any) -> None:
     _check_obs(obs, space, 'reset')
 
     result = env.step(classic_env.action_space.sample())
-    lengths = (4,) if is_classic else (4, 5)
+    lengths, more = ((4,), "") if is_classic else ((4, 5), " (or five: obs, reward, terminated, truncated, info)")
     _require(isinstance(result, (tuple, list)) and len(result) in lengths,
-             "The `step()` method must return four values: obs, reward, done, info" + (
-                 '' if is_classic else " (or five: obs, reward, terminated, truncated, info)"))
-    obs, reward, info = result[0], result[1], result[-1]
+             "The `step()` method must return four values: obs, reward, done, info" + more)
+    obs, reward, *dones, info = result
     _check_obs(obs, space, 'step')
     _require(isinstance(reward, (int, float, np.integer, np.floating)),
              f"The reward returned by `step()` must be a float, it is a {type(reward).__name__}")
-    for done in result[2:-1]:
-        _require(isinstance(done, (bool, np.bool_)),
-                 f"The `done` signal must be a boolean, it is {done!r}")
+    for done in dones:
+        _require(isinstance(done, (bool, np.bool_)), f"The `done` signal must be a boolean, it is {done!r}")
     _require(isinstance(info, dict),
              f"The `info` returned by `step()` must be a python dictionary, it is a {type(info).__name__}")
     if _is_goal_env(classic_env):
@@ -131,19 +128,20 @@ def _check_reset_and_step(env: Any, classic_env: Any) -> None:
 
 
 def _check_obs(obs: Any, space: Any, method: str) -> None:
-    """Check an observation that a method returned."""
+    """Check an observation that ``reset`` or ``step`` returned."""
     if not isinstance(space, spaces.Tuple):
         _require(not isinstance(obs, tuple),
                  f"The observation returned by the `{method}()` method should be a single value, not a tuple")
+    types, expected = (object,), ""
     if isinstance(space, spaces.Discrete):
-        _require(isinstance(obs, (int, np.integer)),
-                 f"The observation returned by `{method}()` method must be an int, it is a {type(obs).__name__}")
+        types, expected = (int, np.integer), "an int"
     elif not isinstance(space, (spaces.Dict, spaces.Tuple)):
-        _require(isinstance(obs, np.ndarray),
-                 f"The observation returned by `{method}()` method must be a numpy array, it is a {type(obs).__name__}")
+        types, expected = (np.ndarray,), "a numpy array"
+    _require(isinstance(obs, types),
+             f"The observation returned by `{method}()` method must be {expected}, it is a {type(obs).__name__}")
     mismatch = _mismatch(obs, space)
-    _require(mismatch is None, f"The observation returned by the `{method}()` method does not match the given observation "
-                               f"space: {mismatch}")
+    _require(mismatch is None, f"The observation returned by the `{method}()` method does not match the given "
+                               f"observation space: {mismatch}")
 
 
 def _mismatch(obs: Any, space: Any) -> Optional[str]:
@@ -177,11 +175,3 @@ def _check_nan(env: Any) -> None:
     vec_env.reset()
     for _ in range(NAN_CHECK_STEPS):
         vec_env.step([env.action_space.sample()])
-
-
-def _check_render(env: Any) -> None:
-    """Render in each mode that the environment names, and close it."""
-    env.reset()
-    for mode in env.metadata.get('render.modes') or []:
-        env.render(mode=mode)
-    env.close()

@@ -14,34 +14,31 @@ def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 
     """
     Run a policy for some episodes and return the mean of their rewards.
 
-    The callback's locals are those of this function; ``obs`` is what the next action will be chosen from.
-
     :param model: the agent, or anything with ``predict(obs, state=..., deterministic=...)``
     :param env: the environment; a VecEnv must hold one environment
-    :param n_eval_episodes: number of episodes
     :param deterministic: whether the agent takes its most probable action rather than a sampled one
-    :param render: whether to show each step
-    :param callback: called after each step with ``locals()`` and ``globals()``; its result is not read
+    :param callback: called after each step with ``locals()``, where ``obs`` is what the next action will be chosen
+        from, and ``globals()``; its result is ignored
     :param reward_threshold: what the mean must exceed, None for no check
     :param return_episode_rewards: whether to return the rewards and lengths of all episodes instead
-    :return: mean and standard deviation of the episode rewards, or ([float], [int]) rewards and lengths
+    :return: mean and standard deviation of the episode rewards, or rewards and lengths, (n_eval_episodes,) each
     :raises ValueError: if ``n_eval_episodes`` is below 1, or the VecEnv holds several environments
     :raises AssertionError: if the mean reward does not exceed ``reward_threshold``
     """
     if n_eval_episodes < 1:
-        raise ValueError(f"n_eval_episodes must be at least 1, got {n_eval_episodes}")
+        raise ValueError(f"n_eval_episodes={n_eval_episodes!r}: accepted is a positive integer")
     is_vec_env = isinstance(env, VecEnv)
     if not is_vec_env:
         env = convert_env(env)
     elif env.num_envs != 1:
-        raise ValueError(f"env must hold one environment, got a VecEnv with {env.num_envs}")
+        raise ValueError(f"env={env!r}: accepted is one environment, it holds {env.num_envs}")
     is_recurrent = getattr(getattr(model, 'policy', None), 'recurrent', False)
 
     episode_rewards, episode_lengths = [], []
     for i in range(n_eval_episodes):
         if i == 0 or not is_vec_env:  # a VecEnv has reset itself
             obs = env.reset()
-        # no state makes the model begin with its initial one; this is also why predict needs no mask
+        # without a state the model begins with its initial one, which is why predict needs no mask
         done, state = False, None
         episode_reward, episode_length = 0.0, 0
         while not done:
@@ -68,14 +65,7 @@ def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 
 
 
 def _pad_batch(obs: Any, model: Any, is_batch: bool) -> np.ndarray:
-    """
-    Put an observation into the first row of a batch of zeros, as long as the one that a recurrent model was built for.
-
-    :param obs: the observation, shape (1, *obs_shape) if it is a batch, else obs_shape
-    :param model: the model, for its number of environments
-    :param is_batch: whether the observation is a batch of one
-    :return: shape (n_envs, *obs_shape)
-    """
+    """Put an observation into the first row of a batch of zeros with the length that a recurrent model expects."""
     row = np.asarray(obs[0] if is_batch else obs)
     batch = np.zeros((getattr(model, 'n_envs', None) or 1,) + row.shape, dtype=row.dtype)
     batch[0] = row

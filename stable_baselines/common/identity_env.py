@@ -1,4 +1,4 @@
-"""The simplest task there is: answer each observation with itself. A quick check that an algorithm learns at all."""
+"""The simplest task: answer each observation with itself. A quick check that an algorithm learns at all."""
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -12,7 +12,7 @@ class IdentityEnv(Env):
     """
     Reward an action that equals the observation with 1, any other with 0.
 
-    :param dim: the number of different observations and actions; None means 1
+    :param dim: the number of different observations and actions, None for 1
     :param space: the space of both, instead of the Discrete one of size dim
     :param ep_length: the number of steps in an episode
     :raises ValueError: if both dim and space are given
@@ -31,23 +31,12 @@ class IdentityEnv(Env):
         self.reset()
 
     def reset(self) -> Any:
-        """
-        Start an episode.
-
-        :return: an element of the space
-        """
         self.current_step = 0
         self.num_resets += 1
         self._choose_next_state()
         return self.state
 
     def step(self, action: Any) -> Step:
-        """
-        Take one step.
-
-        :param action: an element of the space
-        :return: the next observation, the reward (1 or 0), whether the episode is over, an empty dict
-        """
         reward = self._get_reward(action)
         self._choose_next_state()
         self.current_step += 1
@@ -59,32 +48,22 @@ class IdentityEnv(Env):
 
     def _get_reward(self, action: Any) -> float:
         """Return 1 if the action equals the observation, else 0."""
-        return 1 if np.all(self.state == action) else 0
+        return int(np.all(self.state == action))
 
     def seed(self, seed: Optional[int] = None) -> List[Optional[int]]:
-        """
-        Seed the observations.
-
-        :param seed: the seed, None for an arbitrary one
-        :return: the seed
-        """
         self.action_space.seed(seed)
         return [seed]
 
     def render(self, mode: str = 'human') -> None:
-        """
-        Show nothing.
-
-        :param mode: ignored
-        """
+        """Show nothing."""
 
 
 class IdentityEnvBox(IdentityEnv):
     """
     The task with a number as observation and action.
 
-    :param low: the smallest one
-    :param high: the largest one
+    :param low: the smallest number
+    :param high: the largest number
     :param eps: how far off an action may be
     :param ep_length: the number of steps in an episode
     """
@@ -93,39 +72,19 @@ class IdentityEnvBox(IdentityEnv):
         self.eps = eps
         super().__init__(space=spaces.Box(low=low, high=high, shape=(1,), dtype=np.float32), ep_length=ep_length)
 
-    def step(self, action: np.ndarray) -> Step:
-        """
-        Take one step.
-
-        :param action: shape (1,)
-        :return: the next observation, the reward (1 or 0), whether the episode is over, an empty dict
-        """
-        return super().step(action)
-
     def _get_reward(self, action: np.ndarray) -> float:
-        """Return 1 if the action is at most eps off the observation, else 0."""
-        return 1 if np.all(self.state - self.eps <= action) and np.all(action <= self.state + self.eps) else 0
+        return int(np.all((self.state - self.eps <= action) & (action <= self.state + self.eps)))
 
 
 class IdentityEnvMultiDiscrete(IdentityEnv):
-    """
-    The task with two numbers as observation and action.
-
-    :param dim: how many values each number has
-    :param ep_length: the number of steps in an episode
-    """
+    """The task with two numbers as observation and action, each of ``dim`` values."""
 
     def __init__(self, dim: int = 1, ep_length: int = 100):
         super().__init__(space=spaces.MultiDiscrete([dim, dim]), ep_length=ep_length)
 
 
 class IdentityEnvMultiBinary(IdentityEnv):
-    """
-    The task with bits as observation and action.
-
-    :param dim: how many bits
-    :param ep_length: the number of steps in an episode
-    """
+    """The task with ``dim`` bits as observation and action."""
 
     def __init__(self, dim: int = 1, ep_length: int = 100):
         super().__init__(space=spaces.MultiBinary(dim), ep_length=ep_length)

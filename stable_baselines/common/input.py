@@ -12,12 +12,9 @@ def observation_input(ob_space: spaces.Space, batch_size: Optional[int] = None, 
     """
     Build the placeholder of observations and their preprocessed form.
 
-    Box observations become float32, Discrete and MultiDiscrete ones are encoded one-hot, MultiBinary ones become 0. or
-    1.
+    Box observations become float32, Discrete and MultiDiscrete ones one-hot, MultiBinary ones 0. or 1.
 
-    :param ob_space: the observation space
     :param batch_size: number of observations; None leaves it open
-    :param name: name of the placeholder
     :param scale: whether to scale bounded Box observations to [0, 1], as networks for images want
     :return: placeholder (batch_size,) + space shape, and preprocessed observations, float32
     :raises TypeError: if the space is not supported

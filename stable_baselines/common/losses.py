@@ -19,8 +19,8 @@ def value_function_loss(values: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
     """
     Compute the mean squared error of the values, without the factor of one half.
 
-    :param values: values, shape (n_batch,)
-    :param returns: what they should be, shape (n_batch,)
+    :param values: predicted values, shape (n_batch,)
+    :param returns: their targets, shape (n_batch,)
     :return: scalar
     """
     return tf.reduce_mean(tf.square(values - returns))

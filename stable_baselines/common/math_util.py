@@ -4,14 +4,11 @@ from typing import List, Sequence, Tuple
 import numpy as np
 import scipy.signal
 
+from stable_baselines.common.gym_compat.spaces import scale_action, unscale_action  # noqa: F401
+
 
 def safe_mean(arr: Sequence[float]) -> float:
-    """
-    Return the mean of a sequence, NaN (without a warning) when it is empty.
-
-    :param arr: the values
-    :return: their mean
-    """
+    """Return the mean of a sequence, NaN (without a warning) when it is empty."""
     return np.nan if len(arr) == 0 else np.mean(arr)
 
 
@@ -25,7 +22,7 @@ def discount(vector: np.ndarray, gamma: float) -> np.ndarray:
     """
     vector = np.asarray(vector)
     if vector.ndim < 1:
-        raise ValueError("discount needs at least one dimension, got a scalar")
+        raise ValueError(f"vector={vector!r}: accepted is an array of at least one dimension, not a scalar")
     return scipy.signal.lfilter([1], [1, -gamma], vector[::-1], axis=0)[::-1]
 
 
@@ -60,7 +57,7 @@ def explained_variance(y_pred: np.ndarray, y_true: np.ndarray) -> float:
     """
     y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
     if y_true.ndim != 1 or y_pred.ndim != 1:
-        raise ValueError(f"explained_variance needs two vectors, got shapes {y_pred.shape} and {y_true.shape}")
+        raise ValueError(f"y_pred and y_true of shapes {y_pred.shape} and {y_true.shape}: accepted are two vectors")
     var_y = np.var(y_true)
     return np.nan if var_y == 0 else 1 - np.var(y_true - y_pred) / var_y
 
@@ -70,12 +67,12 @@ def explained_variance_2d(y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     Compute the explained variance of every column.
 
     :param y_pred: predictions, shape (n, k)
-    :param y_true: targets, shape (n, k)
+    :param y_true: targets, same shape
     :return: explained fractions, shape (k,); 0 where the targets hardly vary
     """
     y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
     if y_true.ndim != 2 or y_pred.ndim != 2:
-        raise ValueError(f"explained_variance_2d needs two matrices, got shapes {y_pred.shape} and {y_true.shape}")
+        raise ValueError(f"y_pred and y_true of shapes {y_pred.shape} and {y_true.shape}: accepted are two matrices")
     var_y = np.var(y_true, axis=0)
     explained = 1 - np.var(y_true - y_pred, axis=0) / (var_y + 1e-8)
     explained[var_y < 1e-10] = 0
@@ -83,49 +80,14 @@ def explained_variance_2d(y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
 
 
 def flatten_arrays(arrs: Sequence[np.ndarray]) -> np.ndarray:
-    """
-    Concatenate arrays of any shapes into one vector.
-
-    :param arrs: the arrays
-    :return: vector of all their elements
-    """
+    """Concatenate the elements of arrays of any shapes into one vector."""
     return np.concatenate([np.ravel(arr) for arr in arrs])
 
 
 def unflatten_vector(vec: np.ndarray, shapes: Sequence[Tuple[int, ...]]) -> List[np.ndarray]:
-    """
-    Split a vector into arrays of the given shapes, the inverse of ``flatten_arrays``.
-
-    :param vec: the vector
-    :param shapes: the shapes
-    :return: the arrays
-    """
+    """Split a vector into arrays of the given shapes, the inverse of ``flatten_arrays``."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     if len(vec) != sum(sizes):
-        raise ValueError(f"a vector of {len(vec)} elements does not fit the shapes {list(shapes)}, which have {sum(sizes)}")
+        raise ValueError(f"vec of {len(vec)} elements: accepted are {sum(sizes)}, as shapes={list(shapes)} say")
     pieces = np.split(vec, np.cumsum(sizes)[:-1])
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes)]
-
-
-def scale_action(action_space, action: np.ndarray) -> np.ndarray:
-    """
-    Rescale an action from the bounds of its space to [-1, 1].
-
-    :param action_space: the action space
-    :param action: action within [low, high]
-    :return: action within [-1, 1]
-    """
-    low, high = action_space.low, action_space.high
-    return 2.0 * ((action - low) / (high - low)) - 1.0
-
-
-def unscale_action(action_space, scaled_action: np.ndarray) -> np.ndarray:
-    """
-    Rescale an action from [-1, 1] to the bounds of its space.
-
-    :param action_space: the action space
-    :param scaled_action: action within [-1, 1]
-    :return: action within [low, high]
-    """
-    low, high = action_space.low, action_space.high
-    return low + (0.5 * (scaled_action + 1.0) * (high - low))

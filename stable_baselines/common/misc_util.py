@@ -15,23 +15,16 @@ def zipsame(*seqs: Sequence[Any]) -> Iterator[Tuple[Any, ...]]:
     """
     Zip sequences that must have the same length.
 
-    :param seqs: the sequences
-    :return: tuples of their elements
     :raises ValueError: if the lengths differ
     """
     lengths = [len(seq) for seq in seqs]
     if len(set(lengths)) > 1:
-        raise ValueError(f"seqs must have the same length, got lengths {lengths}")
+        raise ValueError(f"seqs of lengths {lengths}: accepted are sequences of the same length")
     return zip(*seqs)
 
 
 def flatten_lists(listoflists: Iterable[Iterable[Any]]) -> List[Any]:
-    """
-    Join lists into one.
-
-    :param listoflists: the lists
-    :return: their elements in order
-    """
+    """Join lists into one."""
     return [element for elements in listoflists for element in elements]
 
 
@@ -45,10 +38,10 @@ def set_global_seeds(seed: Optional[int]) -> None:
     """
     if seed is not None:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"seed must be an int or None, got {seed!r}")
+            raise TypeError(f"seed={seed!r}: accepted is an integer or None")
         seed = int(seed)
         if not 0 <= seed < 2 ** 32:
-            raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}")
+            raise ValueError(f"seed={seed}: accepted is an integer between 0 and 2**32 - 1")
     # not imported here: a program that never touched TensorFlow should not pay for loading it
     tensorflow = sys.modules.get('tensorflow')
     if tensorflow is not None:
@@ -61,7 +54,6 @@ def boolean_flag(parser: ArgumentParser, name: str, default: bool = False, help_
     """
     Add a switch ``--name`` and its opposite ``--no-name`` to a parser.
 
-    :param parser: the parser
     :param name: name of the switch; the attribute has underscores in place of dashes
     :param default: value when neither is given
     :param help_msg: help for ``--name``

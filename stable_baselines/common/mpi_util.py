@@ -15,7 +15,7 @@ RANK_VARIABLES = ('OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK')
 
 
 class OneProcess:
-    """The communicator of a process that is alone: the part of mpi4py's interface that the library uses."""
+    """The communicator of a single process: the part of mpi4py's interface that the library uses."""
 
     def Get_rank(self) -> int:  # noqa: N802, the names are mpi4py's
         """Return the rank of this process, 0."""
@@ -26,39 +26,19 @@ class OneProcess:
         return 1
 
     def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = None) -> None:  # noqa: N802
-        """
-        Reduce an array over all processes; over one, every reduction is a copy.
-
-        :param sendbuf: this process's values
-        :param recvbuf: where the result goes, same shape
-        :param op: the reduction, without effect here
-        """
+        """Reduce an array over all processes into ``recvbuf``; over one, every reduction is a copy."""
         recvbuf[...] = sendbuf
 
     def Bcast(self, buf: Any, root: int = 0) -> None:  # noqa: N802
-        """
-        Send the root's array to all processes: nothing to do.
-
-        :param buf: the values, replaced by those of the root
-        :param root: the rank that sends
-        """
+        """Replace an array by that of the root: over one process, nothing to do."""
 
     def allgather(self, sendobj: Any) -> List[Any]:
-        """
-        Collect one object of each process.
-
-        :param sendobj: this process's object
-        :return: the objects in the order of the ranks
-        """
+        """Collect one object of each process, in the order of the ranks."""
         return [sendobj]
 
 
 def launched_rank() -> Optional[int]:
-    """
-    Read this process's rank from what the MPI launcher put into the environment.
-
-    :return: None if no launcher started this process
-    """
+    """Read this process's rank from the MPI launcher's environment variables; None if no launcher started it."""
     for name in RANK_VARIABLES:
         value = os.environ.get(name, '')
         if value.isdigit():
@@ -67,17 +47,9 @@ def launched_rank() -> Optional[int]:
 
 
 def mpi_rank_or_zero() -> int:
-    """
-    Return this process's MPI rank, 0 outside of MPI.
-
-    The launcher's environment variables tell it, so that asking needs no MPI.
-
-    :return: the rank
-    """
+    """Return this process's MPI rank, 0 outside of MPI. Where a launcher tells the rank, this needs no MPI."""
     rank = launched_rank()
-    if rank is not None:
-        return rank
-    return world().Get_rank()
+    return world().Get_rank() if rank is None else rank
 
 
 def world() -> Any:

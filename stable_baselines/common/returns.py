@@ -13,7 +13,7 @@ def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, las
 
     where nothing is carried over from a step that begins a new episode.
 
-    :param rewards: rewards of the steps, shape (n_steps, n_envs)
+    :param rewards: shape (n_steps, n_envs)
     :param values: values of the observations acted on, shape (n_steps, n_envs)
     :param episode_starts: whether that observation begins an episode, shape (n_steps, n_envs)
     :param last_values: values of the observations after the last step, shape (n_envs,)
@@ -28,18 +28,22 @@ def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, las
     next_nonterminal = np.float32(1.0) - next_starts.astype(np.float32)
     deltas = rewards + np.float32(gamma) * next_values * next_nonterminal - values
     decays = np.float32(gamma * lam) * next_nonterminal
-
-    advantages = np.empty_like(deltas)
-    running = np.zeros_like(deltas[0])
-    for step in reversed(range(len(deltas))):
-        running = deltas[step] + decays[step] * running
-        advantages[step] = running
+    advantages = _accumulate(deltas, decays)
     return advantages, advantages + values
+
+
+def _accumulate(terms: np.ndarray, decays: np.ndarray) -> np.ndarray:
+    """Compute x_t = terms_t + decays_t * x_{t+1} from the last step back, with 0 after it."""
+    totals = np.empty_like(terms)
+    running = 0.
+    for step in reversed(range(len(terms))):
+        totals[step] = running = terms[step] + decays[step] * running
+    return totals
 
 
 def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: float) -> np.ndarray:
     """
-    Compute discounted returns that restart after every ``done``: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
+    Compute discounted returns that restart after every done: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
 
     :param rewards: rewards, time along the first axis: (n_steps,) or (n_steps, n_envs)
     :param dones: whether the step ended its episode, same shape
@@ -47,29 +51,19 @@ def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: 
     :return: discounted returns, same shape, float64
     """
     rewards, dones = np.asarray(rewards, np.float64), np.asarray(dones, np.float64)
-    discounted = np.empty_like(rewards)
-    running = np.zeros_like(rewards[0]) if len(rewards) else 0.
-    for step in reversed(range(len(rewards))):
-        running = rewards[step] + gamma * running * (1. - dones[step])
-        discounted[step] = running
-    return discounted
+    return _accumulate(rewards, gamma * (1. - dones))
 
 
 def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values: np.ndarray, last_dones: np.ndarray,
                    gamma: float) -> np.ndarray:
     r"""
-    Discount the rewards up to the end of the data, or of the episode, and go on with the value of what follows.
+    Discount rewards up to the end of the episode; where the data ends first, add the value of what follows.
 
     .. math:: R_t = r_t + \gamma R_{t+1}, \qquad R_{n\_steps} = V_{last}
 
     where nothing is carried over from a step that begins a new episode (https://arxiv.org/abs/1602.01783, appendix).
 
-    :param rewards: rewards of the steps, shape (n_steps, n_envs)
-    :param episode_starts: whether the observation acted on begins an episode, shape (n_steps, n_envs)
-    :param last_values: values of the observations after the last step, shape (n_envs,)
-    :param last_dones: whether the last step ended its episode, shape (n_envs,)
-    :param gamma: discount factor, in [0, 1]
-    :return: returns, (n_steps, n_envs) float32
+    :return: returns, (n_steps, n_envs) float32; parameters as for ``gae``
     """
     dones = np.concatenate([episode_starts[1:], [last_dones], np.zeros_like([last_dones])])
     return discount_with_dones(np.concatenate([rewards, [last_values]]), dones, gamma)[:-1].astype(np.float32)
@@ -77,21 +71,9 @@ def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values:
 
 def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
     """
-    Shift to mean 0 and scale to deviation 1 (population deviation plus ``epsilon``).
+    Shift to mean 0 and scale to standard deviation 1.
 
-    :param advantages: the values, any shape
+    :param advantages: any shape
     :param epsilon: keeps the division finite when all values are equal
-    :return: standardised values, same shape
     """
     return (advantages - advantages.mean()) / (advantages.std() + epsilon)
-
-
-def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
-    """
-    Flatten time-major data so that all steps of environment 0 come first, then those of environment 1, and so on.
-
-    :param arr: shape (n_steps, n_envs, ...)
-    :return: shape (n_envs * n_steps, ...), always a copy
-    """
-    flat = arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
-    return flat.copy() if np.may_share_memory(flat, arr) else flat  # a single environment or step needs no moving

@@ -5,38 +5,41 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import numpy as np
 
 from stable_baselines.common.callbacks import BaseCallback
-from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.returns import gae, n_step_returns, swap_and_flatten
+from stable_baselines.common.gym_compat.spaces import clip_actions
+from stable_baselines.common.returns import gae, n_step_returns
 from stable_baselines.common.vec_env import VecEnv
 
-Segment = NamedTuple('Segment', [
-    ('obs', np.ndarray),  # the observations acted on, (n_steps, n_envs) + observation shape
-    ('actions', np.ndarray),  # unclipped, (n_steps, n_envs) + action shape
-    ('rewards', np.ndarray),  # (n_steps, n_envs)
-    ('values', np.ndarray),  # of the observations, (n_steps, n_envs)
-    ('neglogpacs', np.ndarray),  # negative log-likelihood of the actions, (n_steps, n_envs)
-    ('dones', np.ndarray),  # whether the observation begins an episode, (n_steps, n_envs)
-    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, (n_envs,) + state shape
-    ('ep_infos', List[Dict[str, Any]]),  # what Monitor says of the episodes that ended
-])
 
-# One row for each step: all steps of environment 0, then those of environment 1, and so on.
-Rollout = NamedTuple('Rollout', [
-    ('obs', np.ndarray),
-    ('returns', np.ndarray),
-    ('masks', np.ndarray),  # whether the observation begins an episode
-    ('actions', np.ndarray),
-    ('values', np.ndarray),
-    ('neglogpacs', np.ndarray),
-    ('states', Optional[np.ndarray]),  # of a recurrent policy before the first step, one row for each environment
-    ('ep_infos', List[Dict[str, Any]]),
-    ('true_reward', np.ndarray),
-])
+class Segment(NamedTuple):
+    """What ``n_steps`` steps of every environment gave, one row a step."""
+
+    obs: np.ndarray  # the observations acted on, (n_steps, n_envs) + observation shape
+    actions: np.ndarray  # unclipped, (n_steps, n_envs) + action shape
+    rewards: np.ndarray  # (n_steps, n_envs)
+    values: np.ndarray  # of the observations, (n_steps, n_envs)
+    neglogp: np.ndarray  # negative log-likelihood of the actions, (n_steps, n_envs)
+    episode_starts: np.ndarray  # whether the observation begins an episode, (n_steps, n_envs)
+    states: Optional[np.ndarray]  # of a recurrent policy before the first step, (n_envs,) + state shape
+    ep_infos: List[Dict[str, Any]]  # what Monitor says of the episodes that ended
+
+
+class Rollout(NamedTuple):
+    """What an update learns from, one row a sample: all steps of environment 0, then all of environment 1, ..."""
+
+    obs: np.ndarray
+    returns: np.ndarray
+    episode_starts: np.ndarray
+    actions: np.ndarray
+    values: np.ndarray
+    neglogp: np.ndarray
+    states: Optional[np.ndarray]  # of a recurrent policy before the first step, one row an environment
+    ep_infos: List[Dict[str, Any]]
+    rewards: np.ndarray
 
 
 class AbstractEnvRunner(ABC):
     """
-    Steps environments with a model, always going on where it stopped.
+    Steps environments with a model; every run continues where the last one stopped.
 
     :param env: the environments
     :param model: the model; it offers ``step``, ``value`` and ``initial_state``
@@ -44,23 +47,23 @@ class AbstractEnvRunner(ABC):
     """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
-        self.env = env
-        self.model = model
-        self.n_steps = n_steps
+        self.env, self.model, self.n_steps = env, model, n_steps
         self.n_env = self.n_envs = env.num_envs
-        self.batch_ob_shape = (self.n_envs * n_steps,) + env.observation_space.shape
-        self.obs = env.reset()
-        self.states = _resize(model.initial_state, self.n_envs)
-        self.dones = np.zeros(self.n_envs, dtype=bool)
+        self.batch_ob_shape = (n_steps * env.num_envs, *env.observation_space.shape)
         self.callback: Optional[BaseCallback] = None
         self.continue_training = True
+        # where the next step goes on: observations, whether they begin an episode, states of a recurrent policy
+        self.obs = env.reset()
+        self.dones = np.zeros(env.num_envs, bool)
+        initial = model.initial_state
+        self.states = None if initial is None else np.zeros((env.num_envs, *initial.shape[1:]), initial.dtype)
 
     def run(self, callback: Optional[BaseCallback] = None) -> Any:
         """
         Collect experience.
 
         :param callback: called after every step; it stops the run by returning False
-        :return: what the subclass collects; None when the callback stopped it: ``continue_training`` is False then
+        :return: what the subclass collects; None if the callback stopped it, ``continue_training`` is False then
         """
         self.callback = callback
         self.continue_training = True
@@ -70,10 +73,13 @@ class AbstractEnvRunner(ABC):
     def _run(self) -> Any:
         raise NotImplementedError
 
+    def get_state(self) -> Dict[str, Any]:
+        """Return where the next step goes on, but for the state of the environments themselves."""
+        return dict(obs=self.obs, dones=self.dones, states=self.states)
 
-def _resize(state: Optional[np.ndarray], n_envs: int) -> Optional[np.ndarray]:
-    """Return a zero state for any number of environments."""
-    return None if state is None else np.zeros((n_envs,) + state.shape[1:], state.dtype)
+    def set_state(self, state: Dict[str, Any]) -> None:
+        """Go on from what ``get_state`` returned."""
+        vars(self).update(state)
 
 
 class SegmentRunner(AbstractEnvRunner):
@@ -82,6 +88,11 @@ class SegmentRunner(AbstractEnvRunner):
 
     The segments lie in arrays that are allocated once: the next run overwrites them.
     """
+
+    # what callbacks call the fields of a segment, where they have names of their own
+    _offered_names = {'neglogp': 'neglogpacs', 'episode_starts': 'dones'}
+    # which fields callbacks see with the row after the last step when the rollout ends
+    _offered_with_last_row = ()
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
         super().__init__(env=env, model=model, n_steps=n_steps)
@@ -93,10 +104,11 @@ class SegmentRunner(AbstractEnvRunner):
         raise NotImplementedError
 
     def _collect(self) -> Optional[Dict[str, Any]]:
-        """Take n_steps steps and return the fields of a ``Segment``; None when the callback stopped the run."""
-        ep_infos, mb_states = [], self.states
+        """Take n_steps steps and return the fields of a ``Segment``; None if the callback stopped the run."""
+        ep_infos, states_before = [], self.states
+        listening = self.callback is not None and self.callback.listens
         for step in range(self.n_steps):
-            kept = dict(self._act(), obs=self.obs, dones=self.dones)
+            kept = dict(self._act(), obs=self.obs, episode_starts=self.dones)
             arrays = self._arrays or self._allocate(kept)
             for name, values in kept.items():  # before the step: an environment may reuse its memory
                 arrays[name][step] = values
@@ -104,27 +116,35 @@ class SegmentRunner(AbstractEnvRunner):
             self.obs, rewards, self.dones, infos = self.env.step(clipped_actions)
             arrays['rewards'][step] = rewards
             self.model.num_timesteps += self.n_envs
-            for info in infos:
-                if info and 'episode' in info:
-                    ep_infos.append(info['episode'])
-            if self.callback is not None:
-                self._offer_locals(step, kept, mb_states=mb_states, ep_infos=ep_infos, clipped_actions=clipped_actions,
-                                   rewards=rewards, infos=infos)
+            ep_infos += [info['episode'] for info in infos if info and 'episode' in info]
+            if listening:
+                self._offer_step(step, kept, mb_states=states_before, ep_infos=ep_infos,
+                                 clipped_actions=clipped_actions, rewards=rewards, infos=infos)
                 # only False stops: a callback that returns nothing goes on
                 if self.callback.on_step() is False:
                     self.continue_training = False
                     return None
-        return dict(self._arrays, states=mb_states, ep_infos=ep_infos)
+        if listening:
+            self._offer_end()
+        return dict(self._arrays, states=states_before, ep_infos=ep_infos)
 
-    def _offer_locals(self, step: int, kept: Dict[str, np.ndarray], **step_locals) -> None:
-        """Hand the variables of this step to the callback, under the names of the reference."""
-        info = step_locals['infos'][-1]
+    def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:
+        """Offer the variables of a step to the callback, under the names of the reference."""
+        info = offered['infos'][-1]
+        chosen = {self._offered_names.get(name, name): values for name, values in kept.items()}
         # as Stable Baselines 2.10: of the rewards those before this step, of all else what there is so far
-        segment = {'mb_' + name: array[:step if name == 'rewards' else step + 1]
+        segment = {'mb_' + self._offered_names.get(name, name): array[:step if name == 'rewards' else step + 1]
                    for name, array in self._arrays.items()}
-        self.callback.update_locals(dict(
-            dict(kept, **segment), obs=self.obs, dones=self.dones, states=self.states, info=info,
-            maybe_ep_info=info.get('episode'), runner=self, **step_locals))
+        self.callback.offer(**dict(chosen, obs=self.obs, dones=self.dones, states=self.states, info=info,
+                                   maybe_ep_info=info.get('episode'), runner=self, **segment, **offered))
+
+    def _offer_end(self) -> None:
+        """Offer what is complete only after the last step."""
+        after_last = dict(obs=self.obs, episode_starts=self.dones)
+        complete = {name: np.concatenate([self._arrays[name], after_last[name][None]])
+                    for name in self._offered_with_last_row}
+        self.callback.offer(mb_rewards=self._arrays['rewards'], **{
+            'mb_' + self._offered_names.get(name, name): rows for name, rows in complete.items()})
 
     def _allocate(self, kept: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Create the arrays, once the first step shows their shapes and types."""
@@ -135,11 +155,11 @@ class SegmentRunner(AbstractEnvRunner):
 
 
 class OnPolicyRunner(SegmentRunner):
-    """Collects rollouts of n_steps; a subclass says what their returns are. Parameters as for ``AbstractEnvRunner``."""
+    """Collects rollouts of n_steps; a subclass computes their returns. Parameters as for ``AbstractEnvRunner``."""
 
     def _act(self) -> Dict[str, np.ndarray]:
-        actions, values, self.states, neglogpacs = self.model.step(self.obs, self.states, self.dones)
-        return dict(actions=actions, values=values, neglogpacs=neglogpacs)
+        actions, values, self.states, neglogp = self.model.step(self.obs, self.states, self.dones)
+        return dict(actions=actions, values=values, neglogp=neglogp)
 
     @abstractmethod
     def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
@@ -152,40 +172,49 @@ class OnPolicyRunner(SegmentRunner):
             return None
         segment = Segment(**collected)
         returns = self._returns(segment, self.model.value(self.obs, self.states, self.dones))
-        obs, returns, masks, actions, values, neglogpacs, true_reward = map(swap_and_flatten, (
-            segment.obs, returns, segment.dones, segment.actions, segment.values, segment.neglogpacs,
-            segment.rewards))
-        return Rollout(obs, returns, masks, actions, values, neglogpacs, segment.states, segment.ep_infos,
-                       true_reward)
+        rows = {name: swap_and_flatten(getattr(segment, name))
+                for name in ('obs', 'actions', 'rewards', 'values', 'neglogp', 'episode_starts')}
+        return Rollout(returns=swap_and_flatten(returns), states=segment.states, ep_infos=segment.ep_infos, **rows)
+
+
+def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
+    """
+    Flatten time-major data so that all steps of environment 0 come first, then those of environment 1, and so on.
+
+    :param arr: shape (n_steps, n_envs, ...)
+    :return: shape (n_envs * n_steps, ...), always a copy
+    """
+    flat = arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
+    return flat.copy() if np.may_share_memory(flat, arr) else flat  # a single environment or step needs no moving
 
 
 class NStepRunner(OnPolicyRunner):
     """
-    Collects rollouts with the discounted rewards of the rest of the rollout, and the value of what follows it.
+    Collects rollouts whose returns are the discounted rewards up to the rollout's end plus the value of what follows.
 
-    :param env: the environments
-    :param model: the model
-    :param n_steps: number of steps of each environment in one run
+    Parameters as for ``AbstractEnvRunner`` and
+
     :param gamma: discount factor
     """
+
+    _offered_with_last_row = ('episode_starts',)
 
     def __init__(self, env: VecEnv, model: Any, n_steps: int = 5, gamma: float = 0.99):
         super().__init__(env=env, model=model, n_steps=n_steps)
         self.gamma = gamma
 
     def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
-        return n_step_returns(segment.rewards, segment.dones, last_values, self.dones, self.gamma)
+        return n_step_returns(segment.rewards, segment.episode_starts, last_values, self.dones, self.gamma)
 
 
 class GAERunner(OnPolicyRunner):
     """
     Collects rollouts with the returns of Generalized Advantage Estimation, see ``returns.gae``.
 
-    :param env: the environments
-    :param model: the model
-    :param n_steps: number of steps of each environment in one run
+    Parameters as for ``AbstractEnvRunner`` and
+
     :param gamma: discount factor
-    :param lam: GAE's trade-off
+    :param lam: GAE's trade-off between bias and variance
     """
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int, gamma: float, lam: float):
@@ -194,18 +223,22 @@ class GAERunner(OnPolicyRunner):
         self.lam = lam
 
     def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
-        _, returns = gae(segment.rewards, segment.values, segment.dones, last_values, self.dones, self.gamma, self.lam)
-        return returns
+        return gae(segment.rewards, segment.values, segment.episode_starts, last_values, self.dones, self.gamma,
+                   self.lam)[1]
 
 
-def clip_actions(actions: np.ndarray, action_space: spaces.Space) -> np.ndarray:
+def true_next_obs(next_obs: np.ndarray, dones: np.ndarray, infos: List[Dict[str, Any]]) -> np.ndarray:
     """
-    Clip actions to the bounds of a Box: a normal distribution knows none.
+    Return the observations that the last step led to: where an episode ended, a VecEnv shows those of the next one.
 
-    :param actions: actions, shape (n_envs,) + action shape
-    :param action_space: the action space; actions of other spaces are returned as they are
-    :return: actions within the bounds
+    :param next_obs: what the VecEnv returned, shape (n_envs,) + observation shape
+    :param dones: whether the step ended its episode, shape (n_envs,)
+    :param infos: what the VecEnv says of each step, with the ``terminal_observation`` of the episodes that ended
+    :return: shape (n_envs,) + observation shape; a copy where it differs
     """
-    if isinstance(action_space, spaces.Box):
-        return np.clip(actions, action_space.low, action_space.high)
-    return actions
+    if not np.any(dones):
+        return next_obs
+    next_obs = next_obs.copy()
+    for index in np.flatnonzero(dones):
+        next_obs[index] = infos[index]['terminal_observation']
+    return next_obs

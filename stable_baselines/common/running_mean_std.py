@@ -8,10 +8,10 @@ Moment = Union[float, np.ndarray]
 
 class RunningMeanStd:
     """
-    Keep the mean and the variance of everything seen so far.
+    Keep the mean and the variance of all samples so far.
 
-    :param epsilon: the weight, in samples, of the start values (mean 0, variance 1); avoids dividing by zero
-    :param shape: the shape of one sample
+    :param epsilon: weight, in samples, of the initial values (mean 0, variance 1); avoids dividing by zero
+    :param shape: shape of one sample
     """
 
     def __init__(self, epsilon: float = 1e-4, shape: Tuple[int, ...] = ()):
@@ -20,11 +20,7 @@ class RunningMeanStd:
         self.count = epsilon
 
     def update(self, arr: np.ndarray) -> None:
-        """
-        Take in a batch of samples.
-
-        :param arr: the batch, shape (n_samples,) + shape
-        """
+        """Add a batch of samples, shape (n_samples,) + shape."""
         arr = np.asarray(arr)
         if arr.dtype.char not in 'fd':
             arr = arr.astype(np.float64)
@@ -36,15 +32,14 @@ class RunningMeanStd:
 
     def update_from_moments(self, batch_mean: Moment, batch_var: Moment, batch_count: float) -> None:
         """
-        Take in a batch by its moments.
+        Add a batch by its moments.
 
         With ``w = batch_count / (count + batch_count)`` and ``delta = batch_mean - mean``:
         ``mean = mean + w * delta``, ``var = (1 - w) * var + w * batch_var + w * (1 - w) * delta^2``
         (Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
 
-        :param batch_mean: the batch's mean
-        :param batch_var: the batch's variance, not the unbiased one
-        :param batch_count: the number of samples in the batch
+        :param batch_var: variance of the batch, not the unbiased estimate
+        :param batch_count: number of samples in the batch
         """
         total = self.count + batch_count
         weight = batch_count / total

@@ -1,5 +1,5 @@
 """
-Model files, opened and written here and nowhere else.
+Read and write model files; nothing else does.
 
 A model file is a zip archive with three members: ``data`` (JSON: how the model was constructed), ``parameters``
 (the bytes of ``numpy.savez``) and ``parameter_list`` (JSON: the order of the parameters). The older form is one pickle
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from stable_baselines.common import pickling
+from stable_baselines.common.files import pickling
 
 Parameters = Union['OrderedDict[str, np.ndarray]', List[np.ndarray]]
 PathOrFile = Union[str, BinaryIO]
@@ -25,17 +25,8 @@ _TYPE_KEY = ":type:"
 _SERIALIZED_KEY = ":serialized:"
 
 
-# ================================================================
-# The parts of the archive
-# ================================================================
-
 def is_json_serializable(item: Any) -> bool:
-    """
-    Tell whether JSON gives an object back as it was.
-
-    :param item: the object
-    :return: whether ``json.dumps`` takes it
-    """
+    """Tell whether ``json.dumps`` takes an object."""
     try:
         json.dumps(item)
     except (TypeError, ValueError, OverflowError):
@@ -47,10 +38,7 @@ def data_to_json(data: Dict[str, Any]) -> str:
     """
     Turn the attributes of a model into readable JSON.
 
-    What JSON cannot hold is pickled and stored in base64, beside a description that people can read.
-
-    :param data: attributes
-    :return: JSON text
+    What JSON cannot hold is pickled and stored in base64, along with a description that people can read.
     """
     serializable = {key: value if is_json_serializable(value) else _describe(value) for key, value in data.items()}
     return json.dumps(serializable, indent=4)
@@ -58,14 +46,12 @@ def data_to_json(data: Dict[str, Any]) -> str:
 
 def _describe(value: Any) -> Dict[str, Any]:
     """Pickle a value and add its type and its attributes (or items) in readable form."""
-    description = {_TYPE_KEY: str(type(value)),
-                   _SERIALIZED_KEY: base64.b64encode(pickling.dumps(value)).decode()}
+    description = {_TYPE_KEY: str(type(value)), _SERIALIZED_KEY: base64.b64encode(pickling.dumps(value)).decode()}
     attributes = value if isinstance(value, dict) else getattr(value, '__dict__', {})
     for name, attribute in attributes.items():
         attribute = attribute.item() if isinstance(attribute, np.generic) else attribute
         # the names of functions and objects carry addresses, which only make two equal files differ
-        readable = attribute if is_json_serializable(attribute) else str(attribute).split(' at 0x')[0]
-        description[str(name)] = readable
+        description[str(name)] = attribute if is_json_serializable(attribute) else str(attribute).split(' at 0x')[0]
     return description
 
 
@@ -73,71 +59,54 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
     """
     Turn the JSON of a model file back into attributes.
 
-    :param json_string: JSON text
     :param custom_objects: objects to use instead of the stored ones, which are then not unpickled
-    :return: attributes
-    :raises ValueError: if it is no JSON object, or an object cannot be unpickled
+    :raises ValueError: if the JSON is not an object, or a stored object cannot be unpickled
     """
-    if custom_objects is not None and not isinstance(custom_objects, dict):
-        raise TypeError(f"custom_objects must be a dict or None, got {custom_objects!r}")
-    custom_objects = custom_objects or {}
+    if not isinstance(custom_objects, (dict, type(None))):
+        raise TypeError(f"custom_objects={custom_objects!r}: accepted is a dict or None")
     stored = json.loads(json_string)
     if not isinstance(stored, dict):
-        raise ValueError(f"the data of a model must be a JSON object, got {type(stored).__name__}")
+        raise ValueError(f"json_string: accepted is a JSON object, not a {type(stored).__name__}")
     data = {}
     for key, item in stored.items():
-        if key in custom_objects:
+        if key in (custom_objects or {}):
             data[key] = custom_objects[key]
         elif isinstance(item, dict) and _SERIALIZED_KEY in item:
-            data[key] = _unpickle(key, base64.b64decode(item[_SERIALIZED_KEY]))
+            try:
+                data[key] = pickling.loads(base64.b64decode(item[_SERIALIZED_KEY]))
+            except Exception as error:
+                raise _not_unpickled(key, f"{type(error).__name__}: {error}") from error
         else:
             data[key] = item
     return data
 
 
-def _unpickle(key: str, serialized: bytes) -> Any:
-    try:
-        return pickling.loads(serialized)
-    except Exception as error:
-        raise ValueError(f"could not unpickle {key!r} of the model file ({type(error).__name__}: {error}). Pass {key}=... or "
-                         f"custom_objects={{{key!r}: ...}} to load() to use one of your own") from error
+def _not_unpickled(key: str, reason: str) -> ValueError:
+    """Make the error about an attribute that cannot be unpickled, with what to do about it."""
+    return ValueError(f"could not unpickle {key!r} of the model file ({reason}). Pass {key}=... or "
+                      f"custom_objects={{{key!r}: ...}} to load() to use one of your own")
 
 
 def params_to_bytes(params: 'OrderedDict[str, np.ndarray]') -> bytes:
-    """
-    Turn parameters into the bytes of ``numpy.savez``.
-
-    :param params: parameter name -> array
-    :return: their serialized form
-    """
+    """Turn parameters, arrays by name, into the bytes of ``numpy.savez``."""
     buffer = io.BytesIO()
     np.savez(buffer, **params)
     return buffer.getvalue()
 
 
 def bytes_to_params(serialized_params: bytes, param_list: List[str]) -> 'OrderedDict[str, np.ndarray]':
-    """
-    Turn the bytes of ``numpy.savez`` back into parameters.
-
-    :param serialized_params: their serialized form
-    :param param_list: names of the parameters, in order
-    :return: parameter name -> array
-    """
+    """Turn the bytes of ``numpy.savez`` back into parameters, arrays by name in the order of ``param_list``."""
     archive = np.load(io.BytesIO(serialized_params))
     return OrderedDict((name, archive[name]) for name in param_list)
 
-
-# ================================================================
-# Whole files
-# ================================================================
 
 def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters, as_pickle: bool = False) -> None:
     """
     Write a model file. The file appears complete or not at all.
 
-    :param save_path: where to; ``.zip`` (or ``.pkl``) is added to a path without extension
+    :param save_path: a path, or an open binary file; ``.zip`` (or ``.pkl``) is added to a path without extension
     :param data: attributes of the model
-    :param params: parameter name -> array
+    :param params: arrays by name
     :param as_pickle: write the older form, one pickle, instead of the zip archive
     :raises TypeError: if it is neither a path nor a file
     """
@@ -172,11 +141,11 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
     """
     Read a model file of either form.
 
-    :param load_path: the file; ``.zip`` and ``.pkl`` are tried for a path that does not exist
+    :param load_path: a path, or an open binary file; ``.zip`` and ``.pkl`` are tried for a path that does not exist
     :param load_data: whether to read the attributes; the parameters alone need no unpickling from an archive
     :param custom_objects: attributes to use instead of the stored ones, which are then not unpickled
-    :return: attributes and parameters
-    :raises ValueError: if the file does not exist or is no (complete) model file
+    :return: attributes (None without ``load_data``) and parameters
+    :raises ValueError: if the file does not exist or is not a (complete) model file
     """
     if hasattr(load_path, 'read'):
         name, content = getattr(load_path, 'name', repr(load_path)), load_path.read()
@@ -184,23 +153,22 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
         name = _find_file(_as_path(load_path))
         with open(name, 'rb') as file_handler:
             content = file_handler.read()
-    if zipfile.is_zipfile(io.BytesIO(content)):
-        return _from_archive(name, content, load_data, custom_objects)
-    return _from_pickle(name, content, load_data, custom_objects)
+    read = _from_archive if zipfile.is_zipfile(io.BytesIO(content)) else _from_pickle
+    return read(name, content, load_data, custom_objects)
 
 
 def _as_path(path: Any) -> str:
     if isinstance(path, (str, os.PathLike)):
         return os.fspath(path)
-    raise TypeError(f"a model file must be given as a path or a file object, got {path!r}")
+    raise TypeError(f"{path!r}: accepted is a path or a file object")
 
 
 def _find_file(path: str) -> str:
     """Return the path itself or with an extension added, whichever exists."""
-    for candidate in (path, path + '.zip', path + '.pkl'):
+    for candidate in (path, f'{path}.zip', f'{path}.pkl'):
         if os.path.isfile(candidate):
             return candidate
-    raise ValueError(f"no model file {path!r} (nor {path}.zip, nor {path}.pkl)")
+    raise ValueError(f"load_path={path!r}: no model file there, nor at {path}.zip or {path}.pkl")
 
 
 def _from_archive(name: str, content: bytes, load_data: bool,
@@ -208,13 +176,13 @@ def _from_archive(name: str, content: bytes, load_data: bool,
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         missing = {'data', 'parameters', 'parameter_list'} - set(archive.namelist())
         if missing:
-            raise ValueError(f"{name} is a zip archive but no model file: it lacks {sorted(missing)}")
+            raise ValueError(f"load_path={name!r}: accepted is a model file; this zip archive lacks {sorted(missing)}")
         try:
             param_list = json.loads(archive.read('parameter_list').decode())
             params = bytes_to_params(archive.read('parameters'), param_list)
             json_string = archive.read('data').decode()
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"the model file {name} is damaged: {error}") from error
+            raise ValueError(f"load_path={name!r}: the model file is damaged: {error}") from error
     return json_to_data(json_string, custom_objects) if load_data else None, params
 
 
@@ -225,12 +193,11 @@ def _from_pickle(name: str, content: bytes, load_data: bool,
         data = dict(data, **(custom_objects or {}))
     except (pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError,
             ImportError) as error:
-        raise ValueError(f"{name} is no model file, or a truncated one: it is neither a zip archive nor a pickle of "
-                         f"(data, parameters) ({type(error).__name__}: {error})") from error
+        raise ValueError(f"load_path={name!r}: no model file, or a truncated one; accepted is a zip archive, or a "
+                         f"pickle of (data, parameters) ({type(error).__name__}: {error})") from error
     if not load_data:
         return None, params
     for key, value in data.items():
         if pickling.is_lost(value):
-            raise ValueError(f"could not unpickle {key!r} of {name}: {value} cannot be imported. Pass {key}=... or "
-                             f"custom_objects={{{key!r}: ...}} to load() to use one of your own")
+            raise _not_unpickled(key, f"{value} cannot be imported")
     return data, params

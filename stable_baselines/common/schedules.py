@@ -1,5 +1,5 @@
 """Values that change over training: learning rates, clip ranges, exploration."""
-from typing import Callable, Sequence, Tuple, Union
+from typing import Callable, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -10,106 +10,61 @@ def get_schedule_fn(value_schedule: Union[float, ScheduleFn]) -> ScheduleFn:
     """
     Turn a number into a schedule that always returns it; pass a callable on.
 
-    :param value_schedule: a constant, or a function of the progress remaining, which goes
-        from 1 (start of the training) to 0 (its end)
-    :return: function of the progress remaining
+    :param value_schedule: a constant, or a function of the progress remaining, which goes from 1 (start of the
+        training) to 0 (its end)
     :raises TypeError: if it is neither a number nor callable
     """
     if callable(value_schedule):
         return value_schedule
     if isinstance(value_schedule, (int, float, np.number)) and not isinstance(value_schedule, bool):
         return constfn(float(value_schedule))
-    raise TypeError(f"a schedule must be a number or a function of the progress remaining, got {value_schedule!r}")
+    raise TypeError(f"value_schedule={value_schedule!r}: accepted is a number or a function of the progress remaining")
 
 
 def constfn(val: float) -> ScheduleFn:
-    """
-    Create a schedule that always returns the same value.
-
-    :param val: the value
-    :return: function of one argument, which it ignores
-    """
+    """Create a schedule that always returns ``val``."""
     def func(_: float) -> float:
         return val
     return func
 
 
 def linear_interpolation(left: float, right: float, alpha: float) -> float:
-    """
-    Interpolate between two values.
-
-    :param left: value at alpha 0
-    :param right: value at alpha 1
-    :param alpha: fraction of the way from left to right
-    :return: the value in between
-    """
+    """Go the fraction ``alpha`` of the way from ``left`` to ``right``."""
     return left + alpha * (right - left)
 
 
 # The named schedules of A2C, ACER and ACKTR: the factor on the initial value at `progress`, 0 (start) to 1 (end).
 
 def constant(_: float) -> float:
-    """
-    Keep the initial value.
-
-    :param _: progress, ignored
-    :return: 1
-    """
+    """Keep the initial value."""
     return 1.
 
 
 def linear_schedule(progress: float) -> float:
-    """
-    Fall linearly to zero.
-
-    :param progress: progress, from 0 to 1
-    :return: 1 - progress
-    """
+    """Fall linearly to zero."""
     return 1 - progress
 
 
 def middle_drop(progress: float) -> float:
-    """
-    Fall linearly for the first quarter, then drop to a constant.
-
-    :param progress: progress, from 0 to 1
-    :return: 1 - progress if that is at least 0.75, otherwise 0.075
-    """
+    """Fall linearly for the first quarter, then drop to 0.075."""
     remaining = 1 - progress
     return remaining if remaining >= 0.75 else 0.075
 
 
 def double_linear_con(progress: float) -> float:
-    """
-    Fall linearly at double speed, down to a constant tail.
-
-    :param progress: progress, from 0 to 1
-    :return: 1 - 2 * progress, at least 0.125
-    """
+    """Fall linearly at double speed, down to 0.125."""
     return max(1 - progress * 2, 0.125)
 
 
 def double_middle_drop(progress: float) -> float:
-    """
-    Fall linearly for the first quarter, then two constants.
-
-    :param progress: progress, from 0 to 1
-    :return: 1 - progress for the first quarter, then 0.075, then 0.125 in the last quarter
-    """
-    remaining = 1 - progress
-    if remaining >= 0.75:
-        return remaining
+    """Fall linearly for the first quarter, then drop to 0.075, and to 0.125 in the last quarter."""
     # as Stable Baselines 2.10: the second "drop" rises, which trained results depend on
-    return 0.075 if remaining >= 0.25 else 0.125
+    return middle_drop(progress) if 1 - progress >= 0.25 else 0.125
 
 
-SCHEDULES = {
-    'linear': linear_schedule,
-    'constant': constant,
-    'double_linear_con': double_linear_con,
-    'middle_drop': middle_drop,
-    'double_middle_drop': double_middle_drop,
-}  # type: Dict[str, ScheduleFn]
+SCHEDULES: Dict[str, ScheduleFn] = {
+    'linear': linear_schedule, 'constant': constant, 'double_linear_con': double_linear_con, 'middle_drop': middle_drop,
+    'double_middle_drop': double_middle_drop}
 
 
 class Scheduler:
@@ -124,30 +79,19 @@ class Scheduler:
 
     def __init__(self, initial_value: float, n_values: int, schedule: str):
         if schedule not in SCHEDULES:
-            raise ValueError("unknown schedule {!r}, the named schedules are: {}".format(
-                schedule, ', '.join(sorted(SCHEDULES))))
+            raise ValueError(f"unknown schedule {schedule!r}, the named schedules are: {', '.join(sorted(SCHEDULES))}")
         self.step = 0.
         self.initial_value = initial_value
         self.nvalues = n_values
         self.schedule = SCHEDULES[schedule]
 
     def value(self) -> float:
-        """
-        Return the value of the current step and go on to the next.
-
-        :return: the value
-        """
-        current_value = self.value_steps(self.step)
+        """Return the value of the current step and go on to the next."""
         self.step += 1.
-        return current_value
+        return self.value_steps(self.step - 1.)
 
     def value_steps(self, steps: float) -> float:
-        """
-        Return the value at a given step.
-
-        :param steps: the step
-        :return: the value
-        """
+        """Return the value at a given step."""
         return self.initial_value * self.schedule(steps / self.nvalues)
 
 
@@ -155,21 +99,12 @@ class Schedule:
     """A value as a function of the time step."""
 
     def value(self, step: float) -> float:
-        """
-        Return the value at a given time step.
-
-        :param step: the time step
-        :return: the value
-        """
+        """Return the value at a given time step."""
         raise NotImplementedError
 
 
 class ConstantSchedule(Schedule):
-    """
-    A value that does not change.
-
-    :param value: the value
-    """
+    """A value that does not change."""
 
     def __init__(self, value: float):
         self._value = value
@@ -208,10 +143,10 @@ class PiecewiseSchedule(Schedule):
 
     def __init__(self, endpoints: Sequence[Tuple[float, float]],
                  interpolation: Callable[[float, float, float], float] = linear_interpolation,
-                 outside_value: float = None):
+                 outside_value: Optional[float] = None):
         times = [time for time, _ in endpoints]
         if times != sorted(times):
-            raise ValueError(f"the times of the endpoints must increase, got {times}")
+            raise ValueError(f"endpoints={endpoints!r}: accepted are times that increase")
         self._interpolation = interpolation
         self._outside_value = outside_value
         self._endpoints = endpoints
@@ -221,5 +156,6 @@ class PiecewiseSchedule(Schedule):
             if left_time <= step < right_time:
                 return self._interpolation(left, right, (step - left_time) / (right_time - left_time))
         if self._outside_value is None:
-            raise ValueError(f"step {step} lies outside of the endpoints {list(self._endpoints)} and there is no outside_value")
+            raise ValueError(f"step={step}: accepted is a step between the endpoints {list(self._endpoints)}, or any "
+                             "where an outside_value is given")
         return self._outside_value

@@ -1,8 +1,8 @@
 """
 Network layers on ``tf.get_variable``.
 
-The variable names are part of the file format of saved models. ``linear``, ``conv`` and ``lstm`` name them ``w`` and ``b`` (the
-actor-critic policies), ``dense`` and ``layer_norm`` name them as Keras does (the off-policy policies).
+The variable names are part of the file format of saved models. ``linear``, ``conv`` and ``lstm`` name them ``w`` and
+``b`` (the actor-critic policies), ``dense`` and ``layer_norm`` name them as Keras does (the off-policy policies).
 """
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -18,29 +18,29 @@ def ortho_init(scale: float = 1.0) -> Callable:
 
     It draws from NumPy's global generator, so ``set_global_seeds`` decides the weights.
 
-    :param scale: factor on the matrix, sqrt(2) suits ReLU layers
-    :return: initialiser for 2D weights and for 4D filters (height, width, in, out)
+    :param scale: factor on the matrix; sqrt(2) suits ReLU layers
+    :return: initialiser of 2D weights and of 4D filters (height, width, in, out)
     """
     def _ortho_init(shape, dtype=None, partition_info=None):  # the signature that tf.get_variable calls
         shape = tuple(int(dim) for dim in shape)
         if len(shape) not in (2, 4):
-            raise ValueError(f"ortho_init makes weights of 2 or 4 dimensions, asked for shape {shape}")
+            raise ValueError(f"shape={shape}: accepted are 2 or 4 dimensions")
         flat_shape = (intprod(shape[:-1]), shape[-1])
         gaussian_noise = np.random.normal(0.0, 1.0, flat_shape)
         left, _, right = np.linalg.svd(gaussian_noise, full_matrices=False)
-        weights = _same_everywhere(left, gaussian_noise[:1]) if left.shape == flat_shape \
-            else _same_everywhere(right.T, gaussian_noise[:, :1].T).T
+        if left.shape == flat_shape:
+            weights = _same_everywhere(left, gaussian_noise[:1])
+        else:
+            weights = _same_everywhere(right.T, gaussian_noise[:, :1].T).T
         return (scale * weights.reshape(shape)).astype(np.float32)
     return _ortho_init
 
 
 def _same_everywhere(vectors: np.ndarray, signs: np.ndarray) -> np.ndarray:
     """
-    Remove from singular vectors what differs between LAPACKs: their signs and the last bits of their elements.
+    Remove from singular vectors (n, k) what differs between LAPACKs: their signs and the last bits of their elements.
 
-    :param vectors: singular vectors in columns, shape (n, k)
-    :param signs: numbers whose signs the largest elements get, shape (1, k)
-    :return: the vectors, to 24 bits, shape (n, k)
+    The largest element of every column gets the sign of the column's entry in ``signs``, shape (1, k).
     """
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
     return np.round(vectors * np.sign(largest * signs) * 2 ** 24) / 2 ** 24
@@ -54,8 +54,6 @@ def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: fl
     :param input_tensor: shape (n_batch, n_in)
     :param scope: variable scope; the variables are ``w`` (n_in, n_hidden) and ``b`` (n_hidden,)
     :param n_hidden: number of outputs
-    :param init_scale: scale of the initial weights
-    :param init_bias: initial bias
     :return: shape (n_batch, n_hidden)
     """
     with tf.variable_scope(scope):
@@ -72,19 +70,17 @@ def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Un
 
     :param input_tensor: images, shape (n_batch, height, width, channels) for NHWC
     :param scope: variable scope; the variables are ``w`` (height, width, in, out) and ``b``
-    :param n_filters: number of filters
     :param filter_size: height and width of the filters
     :param stride: stride in both directions
     :param pad: 'VALID' or 'SAME'
-    :param init_scale: scale of the initial filters
     :param data_format: 'NHWC' or 'NCHW' (GPU only)
     :param one_dim_bias: whether the shape of the bias is (n_filters,) rather than (1, n_filters, 1, 1)
     :return: shape (n_batch, new height, new width, n_filters) for NHWC
     """
     if data_format not in ('NHWC', 'NCHW'):
-        raise ValueError(f"data_format must be 'NHWC' or 'NCHW', got {data_format!r}")
+        raise ValueError(f"data_format={data_format!r}: accepted is 'NHWC' or 'NCHW'")
     if not isinstance(filter_size, int) and len(filter_size) != 2:
-        raise ValueError(f"filter_size must be an integer or (height, width), got {filter_size!r}")
+        raise ValueError(f"filter_size={filter_size!r}: accepted is an integer or (height, width)")
     height, width = (filter_size, filter_size) if isinstance(filter_size, int) else filter_size
     channel_axis = data_format.index('C')
     strides = [stride if axis in 'HW' else 1 for axis in data_format]
@@ -100,12 +96,7 @@ def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Un
 
 
 def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
-    """
-    Flatten everything but the batch, so that a fully connected layer can follow.
-
-    :param input_tensor: shape (n_batch, ...), known but for n_batch
-    :return: shape (n_batch, n_features)
-    """
+    """Flatten everything but the batch, (n_batch, ...) to (n_batch, n_features); only n_batch may be unknown."""
     return tf.reshape(input_tensor, [-1, intprod(input_tensor.shape.as_list()[1:])])
 
 
@@ -123,11 +114,10 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
     Apply a Long Short Term Memory cell to a sequence.
 
     :param input_tensor: one tensor (n_envs, n_in) per step
-    :param mask_tensor: one tensor (n_envs, 1) per step, 1 where an episode begins: forgets the state
+    :param mask_tensor: one tensor (n_envs, 1) per step, 1 where an episode begins, which clears the state
     :param cell_state_hidden: state before the first step, cell then hidden, shape (n_envs, 2 * n_hidden)
     :param scope: variable scope; the variables are ``wx``, ``wh``, ``b`` and gains and biases of the normalisation
     :param n_hidden: number of cells
-    :param init_scale: scale of the initial weights
     :param layer_norm: whether to normalise inputs, recurrent inputs and cells, https://arxiv.org/abs/1607.06450
     :return: the hidden output of every step and the state after the last
     """
@@ -172,11 +162,7 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
 
 def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state: tf.Tensor,
            scope: str, n_hidden: int, init_scale: float = 1.0) -> Tuple[List[tf.Tensor], tf.Tensor]:
-    """
-    Apply an LSTM with layer normalisation; parameters as for ``lstm``.
-
-    :return: the hidden output of every step and the state after the last
-    """
+    """Apply an LSTM with layer normalisation; parameters and results are those of ``lstm``."""
     return lstm(input_tensor, mask_tensor, cell_state, scope, n_hidden, init_scale, layer_norm=True)
 
 
@@ -206,9 +192,8 @@ def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = 
     :return: shape (n_batch, units)
     """
     with tf.variable_scope(name, default_name='dense'):
-        kernel = tf.get_variable(
-            'kernel', [int(input_tensor.shape[-1]), units],
-            initializer=kernel_initializer or tf.glorot_uniform_initializer(seed=next_op_seed()))
+        initializer = kernel_initializer or tf.glorot_uniform_initializer(seed=next_op_seed())
+        kernel = tf.get_variable('kernel', [int(input_tensor.shape[-1]), units], initializer=initializer)
         bias = tf.get_variable('bias', [units], initializer=tf.zeros_initializer())
         output = tf.matmul(input_tensor, kernel) + bias
         return output if activation is None else activation(output)
@@ -242,12 +227,11 @@ def mlp(input_tensor: tf.Tensor, layers: Sequence[int], activ_fn: Callable = tf.
 
     :param input_tensor: shape (n_batch, n_in)
     :param layers: number of units of each layer
-    :param activ_fn: activation function
     :param layer_norm: whether to normalise before each activation
     :return: shape (n_batch, layers[-1])
     """
     output = input_tensor
     for index, units in enumerate(layers):
-        output = dense(output, units, name='fc' + str(index))
+        output = dense(output, units, name=f'fc{index}')
         output = activ_fn(_layer_norm(output) if layer_norm else output)
     return output

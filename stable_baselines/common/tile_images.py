@@ -1,13 +1,13 @@
-"""One large picture out of many small ones."""
+"""One large image made of many small ones."""
 import numpy as np
 
 
 def tile_images(img_nhwc: np.ndarray) -> np.ndarray:
     """
-    Tile images of one size into a grid as near to a square as possible, filled row by row.
+    Tile images of one size into a nearly square grid, filled row by row.
 
     :param img_nhwc: images, shape (n_images, height, width, n_channels)
-    :return: the grid, shape (n_rows * height, n_columns * width, n_channels); places left over are black
+    :return: the grid, shape (n_rows * height, n_columns * width, n_channels); unused cells are black
     """
     images = np.asarray(img_nhwc)
     n_images, height, width, n_channels = images.shape

@@ -1,25 +1,49 @@
 """Proximal Policy Optimization, https://arxiv.org/abs/1707.06347"""
-import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
 from stable_baselines.common import tf_util
-from stable_baselines.common.actor_critic import ActorCriticRLModel
-from stable_baselines.common.base_model import Callback, SetVerbosity, TensorboardWriter, check_counts
 from stable_baselines.common.math_util import explained_variance
-from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines.common.returns import standardise, swap_and_flatten  # noqa: F401  (a name of the reference)
-from stable_baselines.common.runners import GAERunner, Rollout
+from stable_baselines.common.models import reports
+from stable_baselines.common.models.actor_critic import ActorCriticRLModel
+from stable_baselines.common.models.base import Callback
+from stable_baselines.common.models.training import Training, check_counts
+from stable_baselines.common.policies import BasePolicy
+from stable_baselines.common.returns import standardise
+from stable_baselines.common.runners import GAERunner, Rollout, swap_and_flatten  # noqa: F401  (a name of the reference)
 from stable_baselines.common.schedules import ScheduleFn, get_schedule_fn
 from stable_baselines.common.vec_env import VecEnv
 
-Losses = NamedTuple('Losses', [(name, tf.Tensor) for name in (
-    'policy_loss', 'value_loss', 'policy_entropy', 'approxkl', 'clipfrac')])
-
 Runner = GAERunner  # its name in the reference
+
+
+class Batch(NamedTuple):
+    """What one gradient step is fed: placeholders or arrays, one row a sample."""
+
+    obs: Any
+    actions: Any
+    advantages: Any
+    returns: Any
+    old_neglogp: Any
+    old_values: Any
+    learning_rate: Any
+    clip_range: Any
+    clip_range_vf: Any
+    episode_starts: Any  # None without a memory
+    states: Any  # before the first step, one row an environment; None without a memory
+
+
+class Losses(NamedTuple):
+    """Scalars."""
+
+    policy_loss: tf.Tensor
+    value_loss: tf.Tensor
+    policy_entropy: tf.Tensor
+    approxkl: tf.Tensor
+    clipfrac: tf.Tensor
 
 
 def policy_loss(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Tensor,
@@ -65,8 +89,8 @@ class PPO2(ActorCriticRLModel):
     """
     Proximal Policy Optimization, https://arxiv.org/abs/1707.06347
 
-    :param policy: the policy (MlpPolicy, CnnPolicy, CnnLstmPolicy, ...)
-    :param env: the environment, or the id of a registered one
+    Arguments that all algorithms share are explained at ``BaseRLModel``.
+
     :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
     :param n_steps: number of steps of each environment per update; the batch has n_steps * n_envs samples
     :param ent_coef: weight of the entropy; larger values explore longer, typical 0 to 0.01
@@ -77,19 +101,19 @@ class PPO2(ActorCriticRLModel):
     :param nminibatches: number of minibatches per epoch; must divide n_steps * n_envs, for recurrent policies
         the number of environments
     :param noptepochs: number of epochs over each batch; more learn faster from it and drift further off it
-    :param cliprange: how far the probability ratio may be off 1, typical 0.1 to 0.3
-    :param cliprange_vf: how far the values may go from the old ones, on the scale of the rewards;
-        None means as cliprange, a negative number does not clip (as in the paper)
-    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
-    :param tensorboard_log: folder for TensorBoard; None writes nothing
-    :param _init_setup_model: whether to build the network at once
-    :param policy_kwargs: extra arguments of the policy
-    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
-    :param seed: seed of all generators; runs repeat exactly with n_cpu_tf_sess=1. None leaves them random
-    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
+    :param cliprange: how far the probability ratio may be off 1, typical 0.1 to 0.3; a number or a function of the
+        progress remaining
+    :param cliprange_vf: how far the values may go from the old ones, on the scale of the rewards; None means as
+        cliprange, a negative number does not clip (as in the paper)
     """
 
+    requires_vec_env = True
     loss_names = list(Losses._fields)
+    _old_names = dict(
+        action_ph='batch_ph.actions', advs_ph='batch_ph.advantages', rewards_ph='batch_ph.returns',
+        old_neglog_pac_ph='batch_ph.old_neglogp', old_vpred_ph='batch_ph.old_values',
+        learning_rate_ph='batch_ph.learning_rate', clip_range_ph='batch_ph.clip_range',
+        clip_range_vf_ph='batch_ph.clip_range_vf')
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  n_steps: int = 128, ent_coef: float = 0.01, learning_rate: Union[float, Callable] = 2.5e-4,
@@ -110,28 +134,24 @@ class PPO2(ActorCriticRLModel):
         self.noptepochs = noptepochs
         self.cliprange = cliprange
         self.cliprange_vf = cliprange_vf
-        self.tensorboard_log = tensorboard_log
-        self.full_tensorboard_log = full_tensorboard_log
-        super().__init__(policy, env, verbose=verbose, requires_vec_env=True,
-                                   policy_base=ActorCriticPolicy, policy_kwargs=policy_kwargs, seed=seed,
-                                   n_cpu_tf_sess=n_cpu_tf_sess, _init_setup_model=_init_setup_model)
-        if _init_setup_model:
-            self.setup_model()
+        super().__init__(policy, env, _init_setup_model, verbose, policy_kwargs=policy_kwargs, seed=seed,
+                         n_cpu_tf_sess=n_cpu_tf_sess, tensorboard_log=tensorboard_log,
+                         full_tensorboard_log=full_tensorboard_log)
 
     def setup_model(self) -> None:
         check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches, noptepochs=self.noptepochs)
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
-            get_schedule_fn(schedule)  # refuses what is no schedule before anything is built
+            get_schedule_fn(schedule)  # refuses what is not a schedule before anything is built
         super().setup_model()
 
     def _check_minibatches(self) -> None:
         """Refuse to learn with a number of minibatches that would leave samples out."""
         if self.policy.recurrent and self.n_envs % self.nminibatches != 0:
-            raise ValueError(f"with a recurrent policy the number of environments ({self.n_envs}) must be a multiple of "
-                             f"nminibatches ({self.nminibatches})")
+            raise ValueError(f"with a recurrent policy the number of environments ({self.n_envs}) must be a multiple "
+                             f"of nminibatches ({self.nminibatches})")
         if self.n_batch % self.nminibatches != 0:
-            raise ValueError(f"nminibatches ({self.nminibatches}) must divide the number of samples per update, n_steps * n_envs = {self.n_batch}"
-                             )
+            raise ValueError(f"nminibatches ({self.nminibatches}) must divide the number of samples per update, "
+                             f"n_steps * n_envs = {self.n_batch}")
 
     def _cliprange_vf_schedule(self) -> Optional[ScheduleFn]:
         """Return the schedule of the value function's clip range, None if it is not clipped."""
@@ -141,39 +161,18 @@ class PPO2(ActorCriticRLModel):
         return None if not callable(self.cliprange_vf) and self.cliprange_vf < 0 else schedule
 
     def _build_graph(self) -> None:
-        self._build_policies(n_train_envs=max(1, self.n_envs // self.nminibatches) if self.policy.recurrent else None)
-        train_model = self.train_model
+        self._build_policies(self.n_steps, max(1, self.n_envs // self.nminibatches) if self.policy.recurrent else None)
 
         with tf.variable_scope("loss", reuse=False):
-            self.action_ph = train_model.pdtype.sample_placeholder([None], name="action_ph")
-            self.advs_ph, self.rewards_ph, self.old_neglog_pac_ph, self.old_vpred_ph = [
-                tf.placeholder(tf.float32, [None], name=name)
-                for name in ("advs_ph", "rewards_ph", "old_neglog_pac_ph", "old_vpred_ph")]
-            self.learning_rate_ph, self.clip_range_ph, self.clip_range_vf_ph = [
-                tf.placeholder(tf.float32, [], name=name)
-                for name in ("learning_rate_ph", "clip_range_ph", "clip_range_vf_ph")]
-
-            neglogp = train_model.proba_distribution.neglogp(self.action_ph)
-            clip_range_vf = None if self._cliprange_vf_schedule() is None else self.clip_range_vf_ph
-            self.losses = Losses(
-                policy_loss=policy_loss(neglogp, self.old_neglog_pac_ph, self.advs_ph, self.clip_range_ph),
-                value_loss=value_loss(train_model.value_flat, self.old_vpred_ph, self.rewards_ph, clip_range_vf),
-                policy_entropy=tf.reduce_mean(train_model.proba_distribution.entropy()),
-                approxkl=approximate_kl(neglogp, self.old_neglog_pac_ph),
-                clipfrac=clip_fraction(neglogp, self.old_neglog_pac_ph, self.clip_range_ph))
+            self.batch_ph = batch_ph = self._build_batch()
+            self.losses = self._build_losses(batch_ph)
             self.loss = self.losses.policy_loss - self.losses.policy_entropy * self.ent_coef \
                 + self.losses.value_loss * self.vf_coef
 
-        optimizer = tf.train.AdamOptimizer(learning_rate=self.learning_rate_ph, epsilon=1e-5)
+        optimizer = tf.train.AdamOptimizer(learning_rate=batch_ph.learning_rate, epsilon=1e-5)
         train_op = tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
-
-        self._train_inputs = [train_model.obs_ph, self.rewards_ph, self.action_ph, self.old_vpred_ph,
-                              self.old_neglog_pac_ph, self.advs_ph, self.learning_rate_ph, self.clip_range_ph,
-                              self.clip_range_vf_ph]
-        if self.policy.recurrent:
-            self._train_inputs += [train_model.dones_ph, train_model.states_ph]
-        self._train_function = tf_util.function(self._train_inputs, list(self.losses), updates=[train_op],
-                                                session=self.sess)
+        self._train_function = tf_util.batch_function(batch_ph, list(self.losses), updates=[train_op],
+                                                      session=self.sess)
         self._build_summaries(
             losses={'entropy_loss': self.losses.policy_entropy,
                     'policy_gradient_loss': self.losses.policy_loss,
@@ -181,62 +180,79 @@ class PPO2(ActorCriticRLModel):
                     'approximate_kullback-leibler': self.losses.approxkl,
                     'clip_factor': self.losses.clipfrac,
                     'loss': self.loss},
-            inputs={'discounted_rewards': self.rewards_ph,
-                    'learning_rate': self.learning_rate_ph,
-                    'advantage': self.advs_ph,
-                    'clip_range': self.clip_range_ph,
-                    'clip_range_vf': self.clip_range_vf_ph,
-                    'old_neglog_action_probability': self.old_neglog_pac_ph,
-                    'old_value_pred': self.old_vpred_ph})
+            inputs={'discounted_rewards': batch_ph.returns,
+                    'learning_rate': batch_ph.learning_rate,
+                    'advantage': batch_ph.advantages,
+                    'clip_range': batch_ph.clip_range,
+                    'clip_range_vf': batch_ph.clip_range_vf,
+                    'old_neglog_action_probability': batch_ph.old_neglogp,
+                    'old_value_pred': batch_ph.old_values},
+            obs_ph=batch_ph.obs)
+
+    def _build_batch(self) -> Batch:
+        """Build the placeholders of a minibatch."""
+        actions = self.train_model.pdtype.sample_placeholder([None], name="action_ph")
+        # the names in the graph are those of Stable Baselines 2.10
+        rows = {field: tf.placeholder(tf.float32, [None], name=name) for field, name in dict(
+            advantages="advs_ph", returns="rewards_ph", old_neglogp="old_neglog_pac_ph",
+            old_values="old_vpred_ph").items()}
+        numbers = {field: tf.placeholder(tf.float32, [], name=field + "_ph")
+                   for field in ('learning_rate', 'clip_range', 'clip_range_vf')}
+        return Batch(obs=self.train_model.obs_ph, actions=actions, **rows, **numbers,
+                     **self._memory_ph(self.train_model))
+
+    def _build_losses(self, batch_ph: Batch) -> Losses:
+        """Build the losses of a minibatch."""
+        distribution = self.train_model.proba_distribution
+        neglogp = distribution.neglogp(batch_ph.actions)
+        clip_range_vf = None if self._cliprange_vf_schedule() is None else batch_ph.clip_range_vf
+        return Losses(
+            policy_loss=policy_loss(neglogp, batch_ph.old_neglogp, batch_ph.advantages, batch_ph.clip_range),
+            value_loss=value_loss(self.train_model.value_flat, batch_ph.old_values, batch_ph.returns, clip_range_vf),
+            policy_entropy=tf.reduce_mean(distribution.entropy()),
+            approxkl=approximate_kl(neglogp, batch_ph.old_neglogp),
+            clipfrac=clip_fraction(neglogp, batch_ph.old_neglogp, batch_ph.clip_range))
 
     def _make_runner(self) -> GAERunner:
-        return GAERunner(env=self.env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
+        return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: int = 1,
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 1,
               tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> 'PPO2':
-        callback, new_tb_log = self._init_learn(callback, log_interval, reset_num_timesteps)
         self._check_minibatches()
-        cliprange_vf = self._cliprange_vf_schedule()
-        n_updates = int(total_timesteps) // self.n_batch
-
-        with SetVerbosity(self.verbose), \
-                TensorboardWriter(self.graph, self.tensorboard_log, tb_log_name, new_tb_log) as writer:
-            t_first_start = time.time()
-            callback.on_training_start(locals(), globals())
+        with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
+            n_updates = training.total_timesteps // self.n_batch
+            training.start(t_first_start=training.start_time, n_updates=n_updates,
+                           cliprange_vf=self._cliprange_vf_schedule())
             for update in range(1, n_updates + 1):
-                t_start = time.time()
-                callback.on_rollout_start()
-                rollout = self.runner.run(callback)
-                callback.on_rollout_end()
-                if not self.runner.continue_training:
+                time_elapsed = training.seconds()
+                rollout = training.collect(self.runner)
+                if rollout is None:
                     break
                 self.ep_info_buf.extend(rollout.ep_infos)
 
-                losses = self._train(rollout, progress_remaining=1.0 - (update - 1.0) / n_updates, writer=writer)
+                losses = self._train(rollout, 1.0 - (update - 1.0) / n_updates, training.writer)
 
-                if writer is not None:
-                    self._write_episode_rewards(writer, rollout.true_reward, rollout.masks)
-                if self.verbose >= 1 and (update % log_interval == 0 or update == 1):
-                    self._log(update, rollout, losses, fps=int(self.n_batch / (time.time() - t_start)),
-                              time_elapsed=t_start - t_first_start)
-            callback.on_training_end()
+                if training.writer is not None:
+                    reports.write_episode_rewards(self, training.writer, rollout.rewards, rollout.episode_starts)
+                if training.reports(update):
+                    fps = int(self.n_batch / (training.seconds() - time_elapsed))
+                    self._log(update, rollout, losses, fps, time_elapsed)
         return self
 
     def _train(self, rollout: Rollout, progress_remaining: float,
                writer: Optional[tf.summary.FileWriter] = None) -> np.ndarray:
         """Run all epochs over one rollout and return the mean losses."""
-        learning_rate = get_schedule_fn(self.learning_rate)(progress_remaining)
-        clip_range = get_schedule_fn(self.cliprange)(progress_remaining)
-        clip_range_vf = (self._cliprange_vf_schedule() or get_schedule_fn(0.))(progress_remaining)
+        rates = dict(
+            learning_rate=get_schedule_fn(self.learning_rate)(progress_remaining),
+            clip_range=get_schedule_fn(self.cliprange)(progress_remaining),
+            clip_range_vf=(self._cliprange_vf_schedule() or get_schedule_fn(0.))(progress_remaining))
         losses = []
         for _ in range(self.noptepochs):
             for rows, states in self._minibatches(rollout):
-                feeds = self._feeds(learning_rate, clip_range, clip_range_vf, rollout.obs[rows], rollout.returns[rows],
-                                    rollout.masks[rows], rollout.actions[rows], rollout.values[rows],
-                                    rollout.neglogpacs[rows], states)
+                batch = self._minibatch(rollout, rows, states, rates)
                 if writer is not None and len(losses) == self.noptepochs * self.nminibatches - 1:  # the last one
-                    self._write_summary(writer, feeds)
-                losses.append(self._train_function(*feeds))
+                    reports.write_summary(self, writer, self._train_function, batch)
+                losses.append(self._train_function(batch))
         return np.mean(losses, axis=0)
 
     def _minibatches(self, rollout: Rollout) -> Iterator[Tuple[np.ndarray, Optional[np.ndarray]]]:
@@ -247,17 +263,13 @@ class PPO2(ActorCriticRLModel):
         for chosen in np.split(order, self.nminibatches):
             yield units[chosen].ravel(), None if rollout.states is None else rollout.states[chosen]
 
-    def _feeds(self, learning_rate: float, clip_range: float, clip_range_vf: float, obs: np.ndarray,
-               returns: np.ndarray, masks: np.ndarray, actions: np.ndarray, values: np.ndarray,
-               neglogpacs: np.ndarray, states: Optional[np.ndarray] = None) -> List[Any]:
-        """Return one minibatch in the order of the training function's inputs; advantages are standardised here."""
-        feeds = [obs, returns, actions, values, neglogpacs, standardise(returns - values), learning_rate, clip_range,
-                 clip_range_vf]
-        return feeds + [masks, states] if self.policy.recurrent else feeds
-
-    def _train_step(self, learning_rate: float, clip_range: float, clip_range_vf: float, *minibatch) -> Losses:
-        """Update the parameters with one minibatch (in the order of ``_feeds``); return the losses before the step."""
-        return Losses(*self._train_function(*self._feeds(learning_rate, clip_range, clip_range_vf, *minibatch)))
+    @staticmethod
+    def _minibatch(rollout: Rollout, rows: np.ndarray, states: Optional[np.ndarray], rates: Dict[str, float]) -> Batch:
+        """Take rows of a rollout; their advantages are standardised here."""
+        returns, values = rollout.returns[rows], rollout.values[rows]
+        return Batch(obs=rollout.obs[rows], actions=rollout.actions[rows], advantages=standardise(returns - values),
+                     returns=returns, old_neglogp=rollout.neglogp[rows], old_values=values,
+                     episode_starts=rollout.episode_starts[rows], states=states, **rates)
 
     def _log(self, update: int, rollout: Rollout, losses: np.ndarray, fps: int, time_elapsed: float) -> None:
         """Report one update."""
@@ -266,7 +278,7 @@ class PPO2(ActorCriticRLModel):
         logger.logkv("total_timesteps", self.num_timesteps)
         logger.logkv("fps", fps)
         logger.logkv("explained_variance", float(explained_variance(rollout.values, rollout.returns)))
-        self._log_episodes()
+        reports.log_episodes(self.ep_info_buf)
         logger.logkv('time_elapsed', time_elapsed)
         for name, loss in zip(self.loss_names, losses):
             logger.logkv(name, loss)

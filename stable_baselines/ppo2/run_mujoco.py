@@ -15,8 +15,6 @@ def train(env_id: str, num_timesteps: int, seed: int) -> Tuple[PPO2, VecNormaliz
     """
     Train PPO2 with the hyperparameters of its paper for MuJoCo tasks, on normalised observations and rewards.
 
-    :param env_id: the task's id
-    :param num_timesteps: number of steps
     :param seed: seed of the environment, the model and the global generators
     :return: the model, and the environment with the statistics that it was trained with
     """
@@ -29,12 +27,7 @@ def train(env_id: str, num_timesteps: int, seed: int) -> Tuple[PPO2, VecNormaliz
 
 
 def play(model: PPO2, env: VecNormalize) -> None:
-    """
-    Show what a model learned, until interrupted.
-
-    :param model: the model
-    :param env: the environment
-    """
+    """Show what a model learned, until interrupted."""
     logger.log("Running trained model")
     obs = env.reset()
     while True:
@@ -44,10 +37,10 @@ def play(model: PPO2, env: VecNormalize) -> None:
 
 
 def main() -> None:
-    """Read the command line, train, and show the result if asked to."""
+    """Read the command line, train, and with --play show the result."""
     args = mujoco_arg_parser().parse_args()
     logger.configure()
-    model, env = train(args.env, num_timesteps=args.num_timesteps, seed=args.seed)
+    model, env = train(args.env, args.num_timesteps, args.seed)
     if args.play:
         play(model, env)
 

@@ -9,49 +9,23 @@ import zipfile
 import numpy as np
 import pytest
 
-from contracts.algorithms import ALGORITHMS
-from helpers import make_env, passing_module
-from stable_baselines.bench import Monitor
+from contracts.algorithms import build, each, make_vec
+from helpers import assert_same_parameters, changed_since, make_env, passing_module
 from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.vec_env import DummyVecEnv
 
 NOT_SAVED = {"policy", "env", "tensorboard_log", "_init_setup_model"}
 
 
-@pytest.fixture(params=ALGORITHMS, ids=lambda algorithm: algorithm.model_class.__name__)
-def algorithm(request):
-    """Give each algorithm in turn."""
-    return request.param
-
-
-def make_vec(algorithm, n_envs=None):
-    """Return the environments of an algorithm, with a Monitor."""
-    return DummyVecEnv([lambda: Monitor(gym_compat.make(algorithm.env_id), None)] * (n_envs or algorithm.n_envs))
-
-
-def build(algorithm, **kwargs):
-    """Build a small model."""
-    arguments = dict(dict(seed=0, n_cpu_tf_sess=1), **algorithm.kwargs)
-    return algorithm.model_class("MlpPolicy", make_vec(algorithm), **dict(arguments, **kwargs))
-
-
-def assert_same_parameters(model, other):
-    """Compare two models to the last bit."""
-    ours, theirs = model.get_parameters(), other.get_parameters()
-    assert list(ours) == list(theirs)
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
-
-
-def test_same_seed_same_parameters(algorithm):
-    first, second = build(algorithm), build(algorithm)
+@pytest.mark.parametrize("algorithm, policy", each("policies", "MlpPolicy", "MlpLstmPolicy"))
+def test_same_seed_same_parameters(algorithm, policy):
+    first, second = build(algorithm, policy), build(algorithm, policy)
     before = first.get_parameters()
     for model in (first, second):
         model.learn(4 * algorithm.steps)
-    assert any(not np.array_equal(before[name], value) for name, value in first.get_parameters().items())
+    assert changed_since(before, first)
     assert_same_parameters(first, second)
 
 
@@ -123,8 +97,7 @@ def test_a_policy_whose_module_is_gone(algorithm, tmp_path):
         assert_same_parameters(model, algorithm.model_class.load(path, policy="MlpPolicy"))
 
 
-def test_training_goes_on_after_load_with_another_number_of_environments(algorithm, tmp_path):
-    model = build(algorithm)
+def test_training_goes_on_after_load_with_another_number_of_environments(algorithm, model, tmp_path):
     model.learn(algorithm.steps)
     model.save(str(tmp_path / "model"))
     for n_envs in (1, 2 * algorithm.n_envs):
@@ -132,19 +105,20 @@ def test_training_goes_on_after_load_with_another_number_of_environments(algorit
         assert_same_parameters(model, loaded)
         loaded.learn(2 * algorithm.steps)
         assert loaded.num_timesteps > 0
-        assert any(not np.array_equal(value, model.get_parameters()[name])
-                   for name, value in loaded.get_parameters().items())
+        assert changed_since(model.get_parameters(), loaded)
 
 
-def test_file_objects(algorithm):
-    model = build(algorithm)
+def test_file_objects(algorithm, model):
+    before = model.get_parameters()
     for form in (False, True):
         buffer = io.BytesIO()
         model.save(buffer, cloudpickle=form)
         buffer.seek(0)
         assert_same_parameters(model, algorithm.model_class.load(buffer))
+        model.load_parameters({name: value + 1 for name, value in before.items()})
         buffer.seek(0)
         model.load_parameters(buffer)
+        assert changed_since(before, model) == set()
 
 
 def test_equal_models_give_equal_files(algorithm):
@@ -160,8 +134,8 @@ def test_equal_models_give_equal_files(algorithm):
             assert first.read(member) == second.read(member), member
 
 
-def test_get_and_load_parameters(algorithm):
-    model, other = build(algorithm), build(algorithm, seed=1)
+def test_get_and_load_parameters(algorithm, model):
+    other = build(algorithm, seed=1)
     params = other.get_parameters()
     model.load_parameters(params)
     assert_same_parameters(model, other)
@@ -173,9 +147,10 @@ def test_get_and_load_parameters(algorithm):
 
 
 @pytest.mark.parametrize("spoil", ["missing", "unknown", "shape"])
-def test_wrong_parameters_are_refused_whole(algorithm, spoil):
-    model, params = build(algorithm), build(algorithm, seed=1).get_parameters()
-    before, name = model.get_parameters(), list(params)[-1]
+def test_wrong_parameters_are_refused_whole(model, spoil):
+    before = model.get_parameters()
+    params = {name: value + 1 for name, value in before.items()}
+    name = list(params)[-1]
     if spoil == "missing":
         del params[name]
     elif spoil == "unknown":
@@ -186,12 +161,10 @@ def test_wrong_parameters_are_refused_whole(algorithm, spoil):
         model.load_parameters(params)
     with pytest.raises(RuntimeError):  # what the reference documents
         model.load_parameters(params)
-    for key, value in model.get_parameters().items():
-        np.testing.assert_array_equal(value, before[key])
+    assert changed_since(before, model) == set()
 
 
-def test_predict(algorithm):
-    model = build(algorithm)
+def test_predict(algorithm, model):
     obs = model.get_env().reset()
     actions, state = model.predict(obs, deterministic=True)
     assert actions.shape[0] == algorithm.n_envs and state is None
@@ -205,12 +178,12 @@ def test_predict(algorithm):
             model.predict(wrong)
 
 
-class LocalsCallback(BaseCallback):
-    """Remembers which local variables were offered at the first step."""
+class RecordingCallback(BaseCallback):
+    """Records the order of events, and whose training it is."""
 
     def __init__(self):
         super().__init__()
-        self.offered, self.events = None, []
+        self.models, self.events = set(), []
 
     def _on_training_start(self):
         self.events.append("training_start")
@@ -219,8 +192,7 @@ class LocalsCallback(BaseCallback):
         self.events.append("rollout_start")
 
     def _on_step(self):
-        if self.offered is None:
-            self.offered = dict(self.locals)
+        self.models.add(self.locals["self"])
         rewards, dones = self.locals["mb_rewards"], self.locals["mb_dones"]
         assert len(dones) == len(rewards) + 1  # what there is so far, no empty rows
         assert np.array_equal(rewards, np.ones_like(rewards))
@@ -234,19 +206,17 @@ class LocalsCallback(BaseCallback):
         self.events.append("training_end")
 
 
-def test_callback(algorithm):
-    model, callback = build(algorithm), LocalsCallback()
+def test_callback(algorithm, model):
+    callback = RecordingCallback()
     model.learn(2 * algorithm.steps, callback=callback)
-    assert set(algorithm.locals) <= set(callback.offered)
-    assert callback.offered["self"] is model
+    assert callback.models == {model}
     assert callback.events[:2] == ["training_start", "rollout_start"]
     assert callback.events[-2:] == ["rollout_end", "training_end"]
     steps = [event for event in callback.events if isinstance(event, int)]
     assert steps == list(range(algorithm.n_envs, model.num_timesteps + 1, algorithm.n_envs))
 
 
-def test_arguments_of_learn(algorithm):
-    model = build(algorithm)
+def test_arguments_of_learn(algorithm, model):
     for wrong in (0, -1, 2.5, "1"):
         with pytest.raises(ValueError, match="log_interval must be a positive integer"):
             model.learn(algorithm.steps, log_interval=wrong)
@@ -254,8 +224,8 @@ def test_arguments_of_learn(algorithm):
     assert model.num_timesteps == algorithm.steps
 
 
-def test_callback_stops_the_training(algorithm):
-    model, seen = build(algorithm), []
+def test_callback_stops_the_training(algorithm, model):
+    seen = []
 
     def stop_at_third(locals_, globals_):
         seen.append(locals_["self"])
@@ -265,12 +235,10 @@ def test_callback_stops_the_training(algorithm):
     model.learn(10 * algorithm.steps, callback=stop_at_third)
     assert seen == [model] * 3
     assert model.num_timesteps == 3 * algorithm.n_envs
-    for name, value in model.get_parameters().items():
-        np.testing.assert_array_equal(value, before[name])  # a rollout that was cut short is not learned from
+    assert changed_since(before, model) == set()  # a rollout that was cut short is not learned from
 
 
-def test_checkpoints_and_evaluation(algorithm, tmp_path):
-    model = build(algorithm)
+def test_checkpoints_and_evaluation(algorithm, model, tmp_path):
     callbacks = [CheckpointCallback(save_freq=algorithm.steps // algorithm.n_envs, save_path=str(tmp_path)),
                  EvalCallback(make_vec(algorithm, 1), eval_freq=algorithm.steps // algorithm.n_envs, verbose=0,
                               n_eval_episodes=1, log_path=str(tmp_path), best_model_save_path=str(tmp_path))]
@@ -282,8 +250,7 @@ def test_checkpoints_and_evaluation(algorithm, tmp_path):
         assert list(evaluations["timesteps"]) == [algorithm.steps, 2 * algorithm.steps]
 
 
-def test_num_timesteps(algorithm):
-    model = build(algorithm)
+def test_num_timesteps(algorithm, model):
     model.learn(algorithm.steps)
     assert model.num_timesteps == algorithm.steps
     model.learn(algorithm.steps, reset_num_timesteps=False)
@@ -292,8 +259,7 @@ def test_num_timesteps(algorithm):
     assert model.num_timesteps == algorithm.steps
 
 
-def test_environments_that_do_not_fit(algorithm):
-    model = build(algorithm)
+def test_environments_that_do_not_fit(algorithm, model):
     env = model.get_env()
     other_obs = spaces.Box(low=-1, high=1, shape=(3,), dtype=np.float32)
     for wrong in (make_env(other_obs, model.action_space),
@@ -308,8 +274,8 @@ def test_environments_that_do_not_fit(algorithm):
         model.set_env(17)
 
 
-def test_learning_needs_an_environment(algorithm, tmp_path):
-    build(algorithm).save(str(tmp_path / "model"))
+def test_learning_needs_an_environment(algorithm, model, tmp_path):
+    model.save(str(tmp_path / "model"))
     model = algorithm.model_class.load(str(tmp_path / "model"))
     assert model.get_env() is None and model.get_vec_normalize_env() is None
     with pytest.raises(ValueError, match="set_env"):
@@ -328,8 +294,7 @@ def test_bad_policies(algorithm):
             algorithm.model_class(wrong, algorithm.env_id)
 
 
-def test_bad_files(algorithm, tmp_path):
-    model = build(algorithm)
+def test_bad_files(algorithm, model, tmp_path):
     model.save(str(tmp_path / "model.zip"))
     content = (tmp_path / "model.zip").read_bytes()
     (tmp_path / "truncated.zip").write_bytes(content[:len(content) // 2])
@@ -360,14 +325,16 @@ def test_a_failed_save_leaves_the_old_file(algorithm, tmp_path, monkeypatch):
 
 
 def test_whole_numbers_may_be_ints(algorithm):
-    whole = {name: int(parameter.default) for name, parameter in
-             inspect.signature(algorithm.model_class.__init__).parameters.items()
-             if isinstance(parameter.default, float) and parameter.default == int(parameter.default)}
-    build(algorithm, **dict(whole, gamma=1, ent_coef=0)).learn(algorithm.steps)
+    defaults = {name: parameter.default for name, parameter in
+                inspect.signature(algorithm.model_class.__init__).parameters.items()}
+    floats = {name: value for name, value in defaults.items() if isinstance(value, float) and value.is_integer()}
+    floats.update(gamma=1., ent_coef=0.)
+    with_floats, with_ints = [build(algorithm, **{name: kind(value) for name, value in floats.items()}).learn(
+        algorithm.steps) for kind in (float, int)]
+    assert_same_parameters(with_floats, with_ints)
 
 
-def test_custom_objects_and_changed_arguments(algorithm, tmp_path):
-    model = build(algorithm)
+def test_custom_objects_and_changed_arguments(algorithm, model, tmp_path):
     model.save(str(tmp_path / "model"))
     assert algorithm.model_class.load(str(tmp_path / "model"), gamma=0.5).gamma == 0.5
     assert algorithm.model_class.load(str(tmp_path / "model"), custom_objects=dict(gamma=0.25)).gamma == 0.25
@@ -392,8 +359,7 @@ def test_tensorboard(algorithm, tmp_path):
         assert steps == sorted(steps) and steps[-1] == 6 * algorithm.steps
 
 
-def test_evaluate_policy(algorithm):
-    model = build(algorithm)
+def test_evaluate_policy(algorithm, model):
     rewards, lengths = evaluate_policy(model, make_vec(algorithm, 1), n_eval_episodes=3, return_episode_rewards=True)
     assert len(rewards) == len(lengths) == 3
     if algorithm.env_id.startswith("CartPole"):

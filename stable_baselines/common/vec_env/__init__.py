@@ -8,6 +8,7 @@ from stable_baselines.common.vec_env.base_vec_env import (
     NotSteppingError,
     VecEnv,
     VecEnvWrapper,
+    _UnvecWrapper,  # noqa: F401  for the algorithms, not for users
 )
 from stable_baselines.common.vec_env.dummy_vec_env import DummyVecEnv
 from stable_baselines.common.vec_env.subproc_vec_env import SubprocVecEnv
@@ -32,12 +33,7 @@ def _vec_normalize_wrappers(env: Any) -> List[VecNormalize]:
 
 
 def unwrap_vec_normalize(env: Any) -> Optional[VecNormalize]:
-    """
-    Find the VecNormalize wrapper of an environment.
-
-    :param env: the environment
-    :return: the outermost one, None if there is none
-    """
+    """Find the outermost VecNormalize wrapper of an environment; return None if it has none."""
     wrappers = _vec_normalize_wrappers(env)
     return wrappers[0] if wrappers else None
 
@@ -46,14 +42,14 @@ def sync_envs_normalization(env: Any, eval_env: Any) -> None:
     """
     Copy the statistics of an environment's VecNormalize wrappers to those of another environment.
 
-    :param env: where the statistics come from; without VecNormalize nothing is done
-    :param eval_env: where they go to
-    :raises ValueError: if it has another number of VecNormalize wrappers
+    :param env: the source; without VecNormalize wrappers nothing is done
+    :param eval_env: the target
+    :raises ValueError: if the two have different numbers of VecNormalize wrappers
     """
     sources, targets = _vec_normalize_wrappers(env), _vec_normalize_wrappers(eval_env)
     if sources and len(sources) != len(targets):
-        raise ValueError(f"eval_env has {len(targets)} VecNormalize wrappers, env has {len(sources)}: "
-                         "wrap both in the same way")
+        raise ValueError(f"eval_env: it has {len(targets)} VecNormalize wrappers: accepted are as many as env has, "
+                         f"{len(sources)}")
     for source, target in zip(sources, targets):
         target.obs_rms = copy.deepcopy(source.obs_rms)
         target.ret_rms = copy.deepcopy(source.ret_rms)

@@ -6,8 +6,8 @@ from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
 
-from stable_baselines.common.gym_compat import convert_env, is_env
-from stable_baselines.common.vec_env.base_vec_env import Indices, NotSteppingError, VecEnv, VecStep
+from stable_baselines.common.gym_compat import convert_env
+from stable_baselines.common.vec_env.base_vec_env import Indices, NotSteppingError, VecEnv, VecStep, check_env_fns
 from stable_baselines.common.vec_env.util import copy_obs_dict, dict_to_obs, obs_space_info
 
 __all__ = ['DummyVecEnv', 'VecEnv', 'copy_obs_dict', 'dict_to_obs', 'obs_space_info']
@@ -26,36 +26,26 @@ class DummyVecEnv(VecEnv):
     """
 
     def __init__(self, env_fns: Sequence[Callable[[], Any]]):
-        self.envs = _make_envs(env_fns)
-        env = self.envs[0]
-        super().__init__(len(self.envs), env.observation_space, env.action_space)
-        self.keys, self._shapes, self._dtypes = obs_space_info(env.observation_space)
+        envs = [env_fn() for env_fn in check_env_fns(env_fns)]
+        if len({id(env) for env in envs}) < len(envs):
+            warnings.warn("env_fns: several of the functions return the same environment object, whose episodes then "
+                          "get mixed up; make a new environment in each call", stacklevel=2)
+        self.envs = [convert_env(env) for env in envs]
+        super().__init__(len(envs), self.envs[0].observation_space, self.envs[0].action_space)
+        self.keys, self._shapes, self._dtypes = obs_space_info(self.observation_space)
         self._has_parts = self.keys != [None]
         self.actions = None
-        self.metadata = env.metadata
+        self.metadata = self.envs[0].metadata
 
     def step_async(self, actions: Sequence[Any]) -> None:
-        """
-        Keep the actions for ``step_wait()``.
-
-        :param actions: one action for each environment
-        :raises ValueError: if there are more or fewer
-        """
         if len(actions) != self.num_envs:
-            raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments, "
-                             f"not {len(actions)}")
+            raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments")
         self.actions = actions
 
     def step_wait(self) -> VecStep:
-        """
-        Step the environments, and reset those whose episode ends.
-
-        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``; arrays and dicts are the
-            caller's, the next step does not touch them
-        :raises NotSteppingError: if there are no actions
-        """
         if self.actions is None:
             raise NotSteppingError()
+        # the arrays and dicts are the caller's: the next step leaves them alone
         rewards = np.empty(self.num_envs, np.float32)
         dones = np.empty(self.num_envs, np.bool_)
         all_obs, infos = [], []
@@ -73,21 +63,11 @@ class DummyVecEnv(VecEnv):
         return self._stack(all_obs), rewards, dones, infos
 
     def reset(self) -> Any:
-        """
-        Reset all environments.
-
-        :return: the observations, shape (n_envs, ...)
-        """
         self.actions = None
         return self._stack([env.reset() for env in self.envs])
 
     def _stack(self, all_obs: List[Any]) -> Any:
-        """
-        Put the environments' observations into new arrays of the space's dtype.
-
-        :param all_obs: one observation for each environment
-        :return: shape (n_envs, ...)
-        """
+        """Put the environments' observations into new arrays (n_envs, ...) of the space's dtype."""
         if self._has_parts:
             return dict_to_obs(self.observation_space, OrderedDict(
                 (key, self._stack_part(key, [obs[key] for obs in all_obs])) for key in self.keys))
@@ -102,32 +82,20 @@ class DummyVecEnv(VecEnv):
         return batch
 
     def seed(self, seed: Optional[int] = None) -> List[Any]:
-        """
-        Seed the environments: the i-th one with ``seed + i``.
-
-        :param seed: the seed, None for arbitrary ones
-        :return: for each environment what its ``seed`` returned
-        """
         return [env.seed(None if seed is None else seed + index) for index, env in enumerate(self.envs)]
 
     def close(self) -> None:
-        """Close the environments."""
         for env in self.envs:
             env.close()
 
     def get_images(self) -> Sequence[np.ndarray]:
-        """
-        Render every environment as an image.
-
-        :return: images of shape (height, width, 3)
-        """
-        return [env.render(mode='rgb_array') for env in self.envs]
+        return self.env_method('render', mode='rgb_array')
 
     def render(self, mode: str = 'human') -> Optional[np.ndarray]:
         """
-        Render the environments: one by its own means, several as one tiled picture.
+        Render the environments: a single one by its own means, several as one tiled picture.
 
-        :param mode: 'human', or 'rgb_array' to get the picture; any mode of the environment if there is only one
+        :param mode: 'human' or 'rgb_array'; a single environment may know others
         :return: the picture, shape (height, width, 3), for 'rgb_array'
         """
         if self.num_envs == 1:
@@ -135,60 +103,16 @@ class DummyVecEnv(VecEnv):
         return super().render(mode=mode)
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> List[Any]:
-        """
-        Read an attribute of the environments.
-
-        :param attr_name: the attribute's name
-        :param indices: which environments, None for all
-        :return: one value for each of them
-        """
         return [getattr(env, attr_name) for env in self._get_target_envs(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """
-        Set an attribute of the environments, all to the same value.
-
-        :param attr_name: the attribute's name
-        :param value: the value
-        :param indices: which environments, None for all
-        """
         for env in self._get_target_envs(indices):
             setattr(env, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Indices = None,
                    **method_kwargs: Any) -> List[Any]:
-        """
-        Call a method of the environments.
-
-        :param method_name: the method's name
-        :param method_args: positional arguments of the call
-        :param indices: which environments, None for all
-        :param method_kwargs: keyword arguments of the call
-        :return: one result for each of them
-        """
         return [getattr(env, method_name)(*method_args, **method_kwargs) for env in self._get_target_envs(indices)]
 
     def _get_target_envs(self, indices: Indices) -> List[Any]:
-        """Pick the environments that the ``indices`` argument means."""
+        """Pick the environments that the argument ``indices`` means."""
         return [self.envs[index] for index in self._get_indices(indices)]
-
-
-def _make_envs(env_fns: Sequence[Callable[[], Any]]) -> List[Any]:
-    """
-    Make the environments, in the classic API.
-
-    :param env_fns: functions that make one environment each
-    :return: the environments
-    """
-    env_fns = list(env_fns)
-    if not env_fns:
-        raise ValueError("env_fns=[]: accepted is a list of at least one function that makes an environment")
-    for env_fn in env_fns:
-        if not callable(env_fn):
-            raise TypeError("env_fns={!r}: accepted is a list of functions that make one environment each{}".format(
-                env_fns, ", as in DummyVecEnv([lambda: env])" if is_env(env_fn) else ''))
-    made = [env_fn() for env_fn in env_fns]
-    if len({id(env) for env in made}) < len(made):
-        warnings.warn("env_fns: several of the functions return the same environment object, whose episodes then "
-                      "get mixed up; make a new environment in each call", stacklevel=3)
-    return [convert_env(env) for env in made]

@@ -1,4 +1,4 @@
-"""What SubprocVecEnv and its workers talk through: shared memory for arrays, a socket pair for everything else."""
+"""How SubprocVecEnv and its workers communicate: shared memory for arrays, a socket pair for everything else."""
 import mmap
 import os
 import pickle
@@ -7,7 +7,7 @@ import struct
 import tempfile
 import uuid
 from multiprocessing import reduction
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import cloudpickle
 import numpy as np
@@ -20,17 +20,25 @@ class ArraySpec(NamedTuple):
     dtype: np.dtype
 
 
+class Layout(NamedTuple):
+    """What is shared besides rewards and dones."""
+
+    keys: List[Any]  # the observation space's parts
+    obs: List[ArraySpec]  # of each part
+    action: Optional[ArraySpec]  # None for action spaces whose elements are not arrays
+
+
 class SharedArrays(NamedTuple):
     """The arrays in shared memory, each with a row for each environment."""
 
     rewards: np.ndarray
     dones: np.ndarray
-    actions: Optional[np.ndarray]  # None for action spaces whose elements are no arrays
     obs: List[np.ndarray]  # one for each part of the observation space
+    actions: Optional[np.ndarray]  # None if actions are not shared
 
 
 class Failure(NamedTuple):
-    """What a worker tells about an exception."""
+    """What a worker reports about an exception."""
 
     pickle: Optional[bytes]  # None if it cannot be rebuilt from a pickle
     name: str  # of its type
@@ -43,8 +51,8 @@ STEP, STEP_WITH, RESET, CALL = b'S', b's', b'R', b'c'
 # the worker's answers
 DONE, VALUE, FAILURE = b'D', b'v', b'f'
 
-NOT_YET = (BlockingIOError, socket.timeout)  # what is raised when waiting is broken off, by Unix and by Windows
-CLOSE_GRACE = 5.0  # seconds that a worker has for finishing its step and closing its environment
+NOT_YET = (BlockingIOError, socket.timeout)  # raised when patience runs out, by Unix and by Windows
+CLOSE_GRACE = 5.0  # seconds that a worker has to finish its step and close its environment
 
 _ALIGNMENT = 64  # bytes; a cache line
 _CHUNK = 65536  # bytes per read
@@ -53,12 +61,7 @@ _HEADER_SIZE = 1 + _LENGTH.size
 
 
 def dumps(value: Any) -> bytes:
-    """
-    Pickle a value: by pickle, which is fast, or by cloudpickle, which knows lambdas and classes of ``__main__``.
-
-    :param value: the value
-    :return: its pickle
-    """
+    """Pickle a value: by pickle, which is fast, or by cloudpickle, which knows lambdas and classes of ``__main__``."""
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception:  # pickle raises PicklingError, AttributeError or TypeError; what cloudpickle raises is passed on
@@ -72,7 +75,7 @@ class Channel:
     The two ends take turns, as in question and answer, so that one read never sees two messages.
 
     :param sock: the end
-    :param patience: seconds after which waiting for the other end is broken off, None for never
+    :param patience: seconds to wait for the other end at a time, None for ever
     """
 
     def __init__(self, sock: socket.socket, patience: Optional[float] = None):
@@ -93,11 +96,7 @@ class Channel:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
     def fileno(self) -> int:
-        """
-        Return the socket's descriptor, so that a channel can be waited for like a socket.
-
-        :return: the descriptor
-        """
+        """Return the socket's descriptor, so that a channel can be waited for like a socket."""
         return self._sock.fileno()
 
     def send(self, code: bytes, payload: bytes, on_wait: Optional[Callable[[], None]] = None) -> None:
@@ -106,7 +105,7 @@ class Channel:
 
         :param code: one lower-case letter
         :param payload: what ``dumps`` returned
-        :param on_wait: called whenever patience is at an end while the other end does not read; it may raise
+        :param on_wait: called whenever patience runs out while the other end does not read; it may raise
         :raises OSError: if the other end is gone
         """
         message = memoryview(code + _LENGTH.pack(len(payload)) + payload)
@@ -121,7 +120,7 @@ class Channel:
         Wait for a message.
 
         :return: the code and the pickled value, None behind a signal
-        :raises NOT_YET: if patience is at an end before it is complete; what came is kept for the next call
+        :raises NOT_YET: if patience runs out before it is complete; what came is kept for the next call
         :raises EOFError: if the other end is closed
         """
         while True:
@@ -129,7 +128,7 @@ class Channel:
             if len(data) == 1 and not self._received and data.isupper():
                 return data, None
             if not data:
-                raise EOFError('the other end of the channel is closed')
+                raise EOFError("the other end of the channel is closed")
             self._received += data
             if len(self._received) >= _HEADER_SIZE:
                 size, = _LENGTH.unpack_from(self._received, 1)
@@ -147,7 +146,7 @@ class Channel:
 
 class SharedMemory:
     """
-    Memory without a name, which a process and its children map: when the last of them is gone, so is the memory.
+    Memory without a name that a process and its children map: it is gone when the last of them is.
 
     ``multiprocessing.shared_memory`` needs Python 3.8 and leaves its blocks in /dev/shm when the processes are killed;
     ``multiprocessing.RawArray`` keeps its blocks for reuse and never gives them back on Python 3.7.
@@ -170,20 +169,19 @@ class SharedMemory:
         else:
             self._file = os.fdopen(state.detach(), 'r+b')
 
-    def map(self, n_envs: int, action: Optional[ArraySpec], obs: Sequence[ArraySpec]) -> SharedArrays:
+    def map(self, n_envs: int, layout: Layout) -> SharedArrays:
         """
         Map the memory as arrays, once; the process that made it comes first, and all pass the same arguments.
 
         The arrays hold the mapping from here on.
 
         :param n_envs: the number of rows of each array
-        :param action: shape and dtype of an action, None if actions are not shared
-        :param obs: shape and dtype of each part of an observation
         :return: the arrays, of shape (n_envs, ...), zeros at first
-        :raises OSError: if there is not so much shared memory
+        :raises OSError: if there is not that much shared memory
         """
-        rows = [ArraySpec((), np.dtype(np.float64)), ArraySpec((), np.dtype(np.bool_))]
-        rows += ([] if action is None else [action]) + list(obs)
+        rows = [ArraySpec((), np.dtype(np.float64)), ArraySpec((), np.dtype(np.bool_))] + layout.obs
+        if layout.action is not None:
+            rows.append(layout.action)
         offsets, size = [], 0
         for row in rows:
             offsets.append(size)
@@ -192,7 +190,8 @@ class SharedMemory:
         memory = self._map_bytes(size)
         arrays = [np.ndarray((n_envs,) + tuple(row.shape), row.dtype, buffer=memory, offset=offset)
                   for row, offset in zip(rows, offsets)]
-        return SharedArrays(arrays[0], arrays[1], None if action is None else arrays[2], arrays[-len(obs):])
+        actions = None if layout.action is None else arrays.pop()
+        return SharedArrays(arrays[0], arrays[1], arrays[2:], actions)
 
     def _map_bytes(self, size: int) -> mmap.mmap:
         """Map the first ``size`` bytes, reserving them if that was not done yet."""
@@ -204,9 +203,8 @@ class SharedMemory:
             else:
                 os.ftruncate(self._file.fileno(), size)
         except OSError as error:
-            text = (f'{size} bytes of shared memory could not be had ({error.strerror}); in a container, a larger '
-                    '/dev/shm helps (docker run --shm-size)')
-            raise OSError(error.errno, text) from error
+            raise OSError(error.errno, f"{size} bytes of shared memory could not be reserved ({error.strerror}); in a "
+                                       "container, a larger /dev/shm helps (docker run --shm-size)") from error
         memory = mmap.mmap(self._file.fileno(), size)
         self.close()
         return memory

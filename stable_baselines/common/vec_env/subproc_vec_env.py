@@ -3,8 +3,8 @@ A vectorised environment with one process for each environment.
 
 The parent asks and the workers answer; a worker never has more than one open question. Observations, rewards, dones
 and (of array-like action spaces) actions are rows of shared memory, so that a step is one byte to the worker and one
-byte back; infos, and whatever is not a step, are pickled. The end of the stream is the only goodbye: to a worker it
-says that the parent has closed the VecEnv or is gone, to the parent that the worker has died.
+byte back; infos, and whatever is not a step, are pickled. The end of the stream is the only goodbye: it tells a worker
+that the parent has closed the VecEnv or is gone, and the parent that the worker has died.
 """
 import functools
 import multiprocessing
@@ -27,6 +27,7 @@ from stable_baselines.common.vec_env.base_vec_env import (
     NotSteppingError,
     VecEnv,
     VecStep,
+    check_env_fns,
 )
 from stable_baselines.common.vec_env.subproc_worker import EnvFactory, work
 from stable_baselines.common.vec_env.util import dict_to_obs, obs_space_info
@@ -42,10 +43,7 @@ class _Worker:
     A worker as the parent sees it; starts its process.
 
     :param context: says how processes are started
-    :param index: the environment's index
-    :param env_fn: builds the environment, in the worker
-    :param memory: the memory of all workers
-    :param patience: seconds after which waiting for an answer is broken off, for a look at the workers
+    :param patience: seconds to wait for an answer at a time, between two looks at the workers
     :param siblings: the workers started before
     """
 
@@ -70,35 +68,24 @@ class _Worker:
         return f'environment {self.index} (process {self.process.pid})'
 
     def death(self, question: str) -> RuntimeError:
-        """
-        Describe how the process died.
-
-        :param question: what it was asked for
-        :return: the exception to raise
-        """
+        """Describe how the process died, as an exception to raise."""
         self.process.join(1)  # the stream ends a little before the process does
         code = self.process.exitcode
         if code is None:
-            how = 'closed its connection'
+            how = "closed its connection"
         elif code < 0:
-            how = f'was killed by {signal.Signals(-code).name}'
+            how = f"was killed by {signal.Signals(-code).name}"
         else:
-            how = f'ended with exit code {code}'
+            how = f"ended with exit code {code}"
         if question == 'construction':
             how += ("; see what it printed, and note that a script that uses the start method 'forkserver' or 'spawn' "
                     "must have its code under if __name__ == '__main__':")
-        return RuntimeError(f'{self} during {question} {how}')
+        return RuntimeError(f"{self} during {question} {how}")
 
     def error(self, failure: ipc.Failure, question: str) -> Exception:
-        """
-        Rebuild an exception that the environment raised, with the worker's traceback.
-
-        :param failure: what the worker told about it
-        :param question: what the environment was asked for
-        :return: the exception to raise, of the same type if possible
-        """
-        text = (f'{self} raised {failure.name} during {question}: {failure.message}\n\n'
-                f'In the worker: {failure.traceback}')
+        """Rebuild an exception that the environment raised, of the same type if possible, with its traceback."""
+        text = (f"{self} raised {failure.name} during {question}: {failure.message}\n\n"
+                f"In the worker: {failure.traceback}")
         try:
             error = pickle.loads(failure.pickle)
         except Exception:  # it has no pickle, or its class cannot be imported here
@@ -111,13 +98,16 @@ class _Worker:
 
 
 def _closes_on_failure(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method close the VecEnv if it raises, interruption included: who owes an answer is unknown from there."""
+    """Make a method close the VecEnv if it raises or is interrupted: from there on it is unknown who owes an answer."""
     @functools.wraps(method)
     def wrapped(self, *args, **kwargs):
         try:
             return method(self, *args, **kwargs)
         except BaseException as error:
-            self._fail(error)
+            if not self.closed:
+                first_line = str(error).partition('\n')[0]
+                self._closed_because = f"after {type(error).__name__}: {first_line}"
+                self.close()
             raise
     return wrapped
 
@@ -135,8 +125,8 @@ class SubprocVecEnv(VecEnv):
 
     An exception in a worker is raised here: of the same type where it can be pickled, else as a RuntimeError, with
     the environment's index and the worker's traceback in its message, or in its ``__cause__`` where the type forms its
-    own message. A worker that dies gives a RuntimeError. After a failure while constructing, resetting or
-    stepping, or an interruption (Ctrl-C) there, the VecEnv is closed, and no process or shared memory stays behind.
+    own message. A worker that dies causes a RuntimeError. After a failure or an interruption (Ctrl-C) while
+    constructing, resetting or stepping, the VecEnv is closed, and no process or shared memory stays behind.
     A failure of ``env_method``, ``get_attr``, ``set_attr``, ``seed`` or rendering leaves it open.
 
     Infos come as a tuple and rewards as float64, as Stable Baselines 2.10: DummyVecEnv has a list and float32.
@@ -144,24 +134,25 @@ class SubprocVecEnv(VecEnv):
 
     :param env_fns: functions that return an environment, called in the workers
     :param start_method: how to start the processes, one of ``multiprocessing.get_all_start_methods()``; None for
-        'forkserver' where there is one, else 'spawn'
-    :param timeout: seconds that the environments have for an answer, construction included: when they have
-        passed, those that owe an answer are killed, the VecEnv is closed and a TimeoutError raised. None waits forever
-    :raises ValueError: if ``env_fns`` is empty, the start method is not known, or the spaces of the environments differ
+        'forkserver' where it exists, else 'spawn'
+    :param timeout: seconds that the environments have for an answer, construction included, None for ever. Those that
+        are late are killed, the VecEnv is closed and a TimeoutError raised
+    :raises ValueError: if ``env_fns`` is empty, the start method is unknown, or the spaces of the environments differ
     :raises TypeError: if one of ``env_fns`` cannot be called
     """
 
     def __init__(self, env_fns: Sequence[Callable[[], Any]], start_method: Optional[str] = None, *,
                  timeout: Optional[float] = None):
-        _check_arguments(env_fns, timeout)
+        env_fns = check_env_fns(env_fns)
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout={timeout!r}: accepted is a positive number of seconds or None")
         context = _get_context(start_method)
         self.waiting = False  # whether answers are owed
         self.closed = False
         self._closed_because = 'close() was called'
-        self._question = 'construction'  # what the workers were asked for last
+        self._question = 'construction'  # the last one that the workers were asked
         self._timeout = timeout
         self._workers: List[_Worker] = []
-        self._keys: List[Any] = []
         self._shared: Optional[ipc.SharedArrays] = None
         self._memory = ipc.SharedMemory()
         super().__init__(len(env_fns), *self._start(context, env_fns))
@@ -172,17 +163,9 @@ class SubprocVecEnv(VecEnv):
         return [worker.process for worker in self._workers]
 
     def step_async(self, actions: Sequence[Any]) -> None:
-        """
-        Send the actions to the workers; ``step_wait()`` has the results.
-
-        :param actions: one action for each environment
-        :raises AlreadySteppingError: if a step is pending
-        :raises ValueError: if there are not as many actions as environments
-        :raises RuntimeError: if the VecEnv is closed
-        """
         self._check_idle()
         if len(actions) != self.num_envs:
-            raise ValueError(f'actions: {len(actions)} given for {self.num_envs} environments')
+            raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments")
         shared = self._shared.actions
         if (shared is not None and isinstance(actions, np.ndarray)
                 and actions.dtype == shared.dtype and actions.shape == shared.shape):
@@ -192,15 +175,6 @@ class SubprocVecEnv(VecEnv):
             self._ask(self._workers, ipc.STEP_WITH, 'step', [ipc.dumps(action) for action in actions])
 
     def step_wait(self) -> VecStep:
-        """
-        Wait for the step asked for with ``step_async()``.
-
-        :return: observations of shape (n_envs, ...), rewards (n_envs,) float64, dones (n_envs,) bool, tuple of
-            n_envs info dicts; arrays of the caller's own
-        :raises NotSteppingError: if no step is pending
-        :raises RuntimeError: if the VecEnv is closed or a worker died
-        :raises TimeoutError: if a worker did not answer in time
-        """
         self._check_open()
         if not self.waiting:
             raise NotSteppingError()
@@ -208,13 +182,6 @@ class SubprocVecEnv(VecEnv):
         return self._copy_obs(), self._shared.rewards.copy(), self._shared.dones.copy(), infos
 
     def reset(self) -> Any:
-        """
-        Reset all environments; the results of a pending step are dropped.
-
-        :return: the observations, shape (n_envs, ...)
-        :raises RuntimeError: if the VecEnv is closed or a worker died
-        :raises TimeoutError: if a worker did not answer in time
-        """
         self._check_open()
         if self.waiting:
             self._answers(self._workers)
@@ -222,55 +189,21 @@ class SubprocVecEnv(VecEnv):
         return self._copy_obs()
 
     def seed(self, seed: Optional[int] = None) -> List[Any]:
-        """
-        Seed the environments: the i-th one with ``seed + i``.
-
-        :param seed: the seed, None for arbitrary ones
-        :return: for each environment what its ``seed`` returned
-        """
         self._check_idle()
         seeds = [None if seed is None else seed + index for index in range(self.num_envs)]
         return self._call(self._workers, 'env_method', [('seed', (seed,), {}) for seed in seeds])
 
     def get_images(self) -> Sequence[np.ndarray]:
-        """
-        Render every environment as an image.
-
-        :return: images of shape (height, width, 3)
-        """
         return self.env_method('render', mode='rgb_array')
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> List[Any]:
-        """
-        Read an attribute of the environments.
-
-        :param attr_name: the attribute's name
-        :param indices: which environments, None for all
-        :return: one value for each of them
-        """
         return self._call_alike(indices, 'get_attr', attr_name)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """
-        Set an attribute of the environments, all to the same value.
-
-        :param attr_name: the attribute's name
-        :param value: the value
-        :param indices: which environments, None for all
-        """
         self._call_alike(indices, 'set_attr', attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Indices = None,
                    **method_kwargs: Any) -> List[Any]:
-        """
-        Call a method of the environments.
-
-        :param method_name: the method's name
-        :param method_args: positional arguments of the call
-        :param indices: which environments, None for all
-        :param method_kwargs: keyword arguments of the call
-        :return: one result for each of them
-        """
         return self._call_alike(indices, 'env_method', method_name, method_args, method_kwargs)
 
     def close(self) -> None:
@@ -306,17 +239,17 @@ class SubprocVecEnv(VecEnv):
         layouts = [_layout(*pair) for pair in env_spaces]
         for index, layout in enumerate(layouts):
             if layout != layouts[0]:
-                raise ValueError(f'env_fns: environment {index} has the spaces {env_spaces[index]}, environment 0 has '
-                                 f'{env_spaces[0]}; accepted are spaces of the same shapes and dtypes')
-        self._keys, obs, action = layouts[0]
-        self._shared = self._memory.map(len(env_fns), action, obs)
-        self._call(self._workers, 'attach', [(len(env_fns), action, obs, self._keys)] * len(env_fns))
+                raise ValueError(f"env_fns: environment {index} has the spaces {env_spaces[index]}, environment 0 has "
+                                 f"{env_spaces[0]}: accepted are spaces of the same shapes and dtypes")
+        self._keys = layouts[0].keys
+        self._shared = self._memory.map(len(env_fns), layouts[0])
+        self._call(self._workers, 'attach', [(len(env_fns), layouts[0])] * len(env_fns))
         return env_spaces[0]
 
     def _check_open(self) -> None:
         """Raise a RuntimeError if the VecEnv is closed."""
         if self.closed:
-            raise RuntimeError(f'this SubprocVecEnv is closed ({self._closed_because}); make a new one')
+            raise RuntimeError(f"this SubprocVecEnv is closed ({self._closed_because}); make a new one")
 
     def _check_idle(self) -> None:
         """Raise an exception if the VecEnv is closed or a step is pending."""
@@ -324,33 +257,25 @@ class SubprocVecEnv(VecEnv):
         if self.waiting:
             raise AlreadySteppingError()
 
-    def _fail(self, error: BaseException) -> None:
-        """Close the VecEnv because of an exception."""
-        if not self.closed:
-            self._closed_because = 'after {}: {}'.format(type(error).__name__, str(error).partition('\n')[0])
-            self.close()
-
     def _copy_obs(self) -> Any:
         """Copy the observations from shared memory, in the form of the observation space."""
         return dict_to_obs(self.observation_space,
                            OrderedDict((key, array.copy()) for key, array in zip(self._keys, self._shared.obs)))
 
     def _call_alike(self, indices: Indices, name: str, *args: Any) -> List[Any]:
-        """Call the same with the same arguments in some workers, see ``_call``."""
+        """Call a method with the same arguments in some workers, see ``_call``."""
         self._check_idle()
         workers = [self._workers[index] for index in self._get_indices(indices)]
         if len(set(workers)) < len(workers):
-            raise ValueError(f'indices={indices}: an environment is given twice')
+            raise ValueError(f"indices={indices!r}: accepted is each environment once at most")
         return self._call(workers, name, [args] * len(workers))
 
     def _call(self, workers: Sequence[_Worker], name: str, arguments: Sequence[Tuple[Any, ...]]) -> List[Any]:
         """
         Call a method of ``subproc_worker.EnvServer`` in workers; an exception that it raises leaves the VecEnv open.
 
-        :param workers: the workers
-        :param name: the method's name
-        :param arguments: its arguments for each of them
-        :return: one result for each of them
+        :param arguments: the arguments for each worker
+        :return: the result from each worker
         """
         answers = self._exchange(workers, ipc.CALL, name, [ipc.dumps((name, args)) for args in arguments])
         for worker, answer in zip(workers, answers):
@@ -361,7 +286,7 @@ class SubprocVecEnv(VecEnv):
     @_closes_on_failure
     def _exchange(self, workers: Sequence[_Worker], code: bytes, question: str,
                   payloads: Optional[Sequence[bytes]] = None) -> List[Any]:
-        """Ask and wait for the answers."""
+        """Ask workers and wait for their answers."""
         self._ask(workers, code, question, payloads)
         return self._answers(workers)
 
@@ -371,10 +296,9 @@ class SubprocVecEnv(VecEnv):
         """
         Send a question to workers.
 
-        :param workers: the workers
         :param code: the question's code
         :param question: its name, for error messages
-        :param payloads: for each of them the pickled value that goes with it, None for a signal
+        :param payloads: the pickled value that goes with it for each worker, None for a signal
         """
         self.waiting = True
         self._question = question
@@ -386,16 +310,11 @@ class SubprocVecEnv(VecEnv):
                 else:
                     worker.channel.send(code, payloads[position], lambda w=worker: self._look_after([w], deadline))
             except ConnectionError:
-                pass  # it has died; found out, and told apart from other failures, when its answer is read
+                pass  # it has died; reading its answer will tell how
 
     @_closes_on_failure
     def _answers(self, workers: Sequence[_Worker]) -> List[Any]:
-        """
-        Wait for the answers to a question.
-
-        :param workers: the workers that were asked
-        :return: for each of them the value that it answered with, None for a signal
-        """
+        """Wait for the answers to a question; return each worker's value, None for a signal."""
         deadline = self._deadline()
         answers = {}
         owing = list(workers)
@@ -417,17 +336,17 @@ class SubprocVecEnv(VecEnv):
         return [answers[worker] for worker in workers]
 
     def _deadline(self) -> Optional[float]:
-        """Return the time until which an answer to a question that is asked now may come, None for forever."""
+        """Return the time by which a question asked now must be answered, None for never."""
         return None if self._timeout is None else time.monotonic() + self._timeout
 
     def _look_after(self, owing: List[_Worker], deadline: Optional[float]) -> None:
         """
-        Look what became of workers that have not answered for a while, and sort those that have by now to the end.
+        Check on workers that have not answered for a while.
 
-        :param owing: the workers; sorted in place
+        :param owing: the workers; those that have answered by now are moved to the end
         :param deadline: the time by which they must have answered
         :raises RuntimeError: if one has died without an answer
-        :raises TimeoutError: if the time is over; they are killed then
+        :raises TimeoutError: if the time is over; the silent ones are killed
         """
         ready = connection.wait([worker.channel for worker in owing]
                                 + [worker.process.sentinel for worker in owing], timeout=0)
@@ -439,19 +358,8 @@ class SubprocVecEnv(VecEnv):
         if silent and deadline is not None and time.monotonic() >= deadline:
             for worker in silent:
                 worker.process.kill()
-            raise TimeoutError('no answer to {} within {} seconds (timeout) from {}'.format(
-                self._question, self._timeout, ', '.join(str(worker) for worker in silent)))
-
-
-def _check_arguments(env_fns: Sequence[Callable[[], Any]], timeout: Optional[float]) -> None:
-    """Raise an exception if an argument of the constructor is not what it should be."""
-    if len(env_fns) == 0:
-        raise ValueError(f'env_fns={env_fns!r}: at least one function is needed')
-    for index, env_fn in enumerate(env_fns):
-        if not callable(env_fn):
-            raise TypeError(f'env_fns[{index}]={env_fn!r}: accepted are functions that return an environment')
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f'timeout={timeout!r}: accepted are positive numbers of seconds and None')
+            raise TimeoutError(f"no answer to {self._question} within {self._timeout} seconds (timeout) from "
+                               f"{', '.join(map(str, silent))}")
 
 
 def _get_context(start_method: Optional[str]) -> Any:
@@ -461,23 +369,15 @@ def _get_context(start_method: Optional[str]) -> Any:
         # both are safe beside threads and TensorFlow sessions; forkserver starts faster
         start_method = 'forkserver' if 'forkserver' in accepted else 'spawn'
     if start_method not in accepted:
-        raise ValueError(f'start_method={start_method!r}: accepted are {accepted} and None')
+        raise ValueError(f"start_method={start_method!r}: accepted are {accepted} and None")
     return multiprocessing.get_context(start_method)
 
 
-def _layout(observation_space: Any,
-            action_space: Any) -> Tuple[List[Any], List[ipc.ArraySpec], Optional[ipc.ArraySpec]]:
-    """
-    Say how the spaces' elements lie in shared memory.
-
-    :param observation_space: the observation space of an environment
-    :param action_space: its action space
-    :return: the keys of an observation's parts, their shapes and dtypes, and shape and dtype of an action, None
-        if it is no array
-    """
+def _layout(observation_space: Any, action_space: Any) -> ipc.Layout:
+    """Say how the spaces' elements lie in shared memory."""
     keys, shapes, dtypes = obs_space_info(observation_space)
     obs = [ipc.ArraySpec(tuple(shapes[key]), np.dtype(dtypes[key])) for key in keys]
     action = None
     if isinstance(action_space, _SHARED_ACTION_SPACES):
         action = ipc.ArraySpec(tuple(action_space.shape), np.dtype(action_space.dtype))
-    return keys, obs, action
+    return ipc.Layout(keys, obs, action)

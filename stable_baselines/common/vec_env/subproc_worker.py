@@ -20,20 +20,14 @@ class EnvFactory(CloudpickleWrapper):
     """
     Let a function that builds an environment travel to a worker, and unpickle it only when it is called.
 
-    Then what goes wrong in unpickling it is told to the parent like any other failure.
-
-    :param var: the function
+    Then a failure to unpickle it is reported to the parent like any other.
     """
 
     def __setstate__(self, obs: bytes) -> None:
         self._pickle = obs
 
     def __call__(self) -> Any:
-        """
-        Build the environment.
-
-        :return: what the function returns
-        """
+        """Build the environment."""
         if hasattr(self, '_pickle'):
             super().__setstate__(self._pickle)
         return self.var()
@@ -48,8 +42,8 @@ def work(index: int, sock: socket.socket, memory: ipc.SharedMemory, env_factory:
     :param sock: this worker's end
     :param memory: the shared memory
     :param env_factory: builds the environment, of any supported library
-    :param inherited: ends of the parent that a fork copied: while one is open anywhere, the worker at its
-        other end does not see that the parent is gone
+    :param inherited: the parent's ends that a fork copied: while one is open anywhere, the worker at its other end
+        does not notice that the parent is gone
     """
     for channel in inherited:
         channel.close()
@@ -99,12 +93,7 @@ def _serve(channel: ipc.Channel, server: 'EnvServer') -> None:
 
 
 def _describe(error: BaseException) -> bytes:
-    """
-    Pickle what the parent needs to raise an exception again.
-
-    :param error: the exception being handled
-    :return: a pickled ``Failure``
-    """
+    """Pickle a ``Failure``, from which the parent can raise the exception being handled again."""
     try:
         pickled = cloudpickle.dumps(error)  # knows classes of __main__, which are the parent's own there
         pickle.loads(pickled)  # an exception with arguments of its own often pickles and cannot be rebuilt
@@ -120,8 +109,6 @@ class EnvServer:
     The answers to each kind of question: a pickled value, or None where there is nothing to say.
 
     :param env: the environment, in the classic API
-    :param index: its index
-    :param memory: the shared memory
     """
 
     def __init__(self, env: Any, index: int, memory: ipc.SharedMemory):
@@ -172,44 +159,19 @@ class EnvServer:
         except BaseException as error:
             return _describe(error)
 
-    def attach(self, n_envs: int, action: Optional[ipc.ArraySpec], obs: Sequence[ipc.ArraySpec],
-               keys: Sequence[Any]) -> None:
-        """
-        Map the shared arrays.
-
-        :param n_envs: the number of environments
-        :param action: shape and dtype of an action, None if actions are not shared
-        :param obs: shapes and dtypes of the parts of an observation
-        :param keys: the keys of these parts
-        """
-        self._shared = self._memory.map(n_envs, action, obs)
-        self._obs_rows = tuple((key, array[self._index, ...]) for key, array in zip(keys, self._shared.obs))
+    def attach(self, n_envs: int, layout: ipc.Layout) -> None:
+        """Map the shared arrays."""
+        self._shared = self._memory.map(n_envs, layout)
+        self._obs_rows = tuple((key, array[self._index, ...]) for key, array in zip(layout.keys, self._shared.obs))
 
     def get_attr(self, attr_name: str) -> Any:
-        """
-        Read an attribute of the environment.
-
-        :param attr_name: its name
-        :return: its value
-        """
+        """Read an attribute of the environment."""
         return getattr(self._env, attr_name)
 
     def set_attr(self, attr_name: str, value: Any) -> None:
-        """
-        Set an attribute of the environment.
-
-        :param attr_name: its name
-        :param value: its new value
-        """
+        """Set an attribute of the environment."""
         setattr(self._env, attr_name, value)
 
     def env_method(self, method_name: str, args: Sequence[Any], kwargs: Dict[str, Any]) -> Any:
-        """
-        Call a method of the environment.
-
-        :param method_name: its name
-        :param args: positional arguments
-        :param kwargs: keyword arguments
-        :return: its result
-        """
+        """Call a method of the environment."""
         return getattr(self._env, method_name)(*args, **kwargs)

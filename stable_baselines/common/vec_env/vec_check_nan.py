@@ -23,54 +23,36 @@ class VecCheckNan(VecEnvWrapper):
         self.warn_once = warn_once
         self.check_inf = check_inf
         self._actions: Any = None
-        self._observations: Any = None
+        self._obs: Any = None
         self._user_warned = False
 
     def step_async(self, actions: Sequence[Any]) -> None:
-        """
-        Ask all environments for a step, after a look at the actions.
-
-        :param actions: one action for each environment
-        :raises ValueError: if one is invalid and ``raise_exception`` is on
-        """
         self._check('from the RL model', actions=actions)
         self._actions = actions
         self.venv.step_async(actions)
 
     def step_wait(self) -> VecStep:
-        """
-        Wait for the step asked for with ``step_async()``, and look at what comes.
-
-        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``
-        :raises ValueError: if an observation or a reward is invalid and ``raise_exception`` is on
-        """
         obs, rewards, dones, infos = self.venv.step_wait()
         self._check('from the environment', observations=obs, rewards=rewards)
-        self._observations = obs
+        self._obs = obs
         return obs, rewards, dones, infos
 
     def reset(self) -> Any:
-        """
-        Reset all environments, and look at the observations.
-
-        :return: the observations, shape (n_envs, ...)
-        :raises ValueError: if one is invalid and ``raise_exception`` is on
-        """
         self._actions = None
         obs = self.venv.reset()
         self._check('from the environment', observations=obs)
-        self._observations = obs
+        self._obs = obs
         return obs
 
     def _check(self, origin: str, **values: Any) -> None:
-        """Warn, or raise, if there is something invalid among named values with one row for each environment."""
+        """Warn, or raise, if something is invalid among named values with one row for each environment."""
         if self._user_warned and self.warn_once and not self.raise_exception:
             return
-        found = ['found {} in {} of environment {}'.format(kind, name, ', '.join(map(str, rows)))
+        found = [f"found {kind} in {name} of environment {', '.join(map(str, rows))}"
                  for name, value in values.items() for kind, rows in self._invalid_rows(value)]
         if not found:
             return
-        message = '; '.join(found) + '. Originated {}; {}'.format(origin, self._last_given('actions' in values))
+        message = f"{'; '.join(found)}. Originated {origin}; {self._last_given('actions' in values)}"
         if self.raise_exception:
             raise ValueError(message)
         self._user_warned = True
@@ -79,10 +61,10 @@ class VecCheckNan(VecEnvWrapper):
     def _last_given(self, to_model: bool) -> str:
         """Say what the side that produced the invalid value was given before."""
         if to_model:
-            return f'the last observations were {self._observations}'
+            return f"the last observations were {self._obs}"
         if self._actions is None:
-            return 'the environment was just reset'
-        return f'the last actions were {self._actions}'
+            return "the environment was just reset"
+        return f"the last actions were {self._actions}"
 
     def _invalid_rows(self, value: Any) -> List[Tuple[str, List[int]]]:
         """List the kinds of invalid numbers in a value, each with the indices of its environments."""
@@ -98,7 +80,7 @@ class VecCheckNan(VecEnvWrapper):
 
 
 def _float_arrays(value: Any) -> Iterator[np.ndarray]:
-    """Yield the arrays of floats, one row for each environment, in a value or in the parts of a dict or tuple."""
+    """Yield the arrays of floats in a value, or in the parts of a dict or tuple."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
     for part in parts:
         array = np.asarray(part)

@@ -11,6 +11,8 @@ class VecFrameStack(VecEnvWrapper):
     """
     Stack the last observations along their last axis, the newest last; before an episode's start there are zeros.
 
+    ``terminal_observation`` in an info is stacked too.
+
     :param venv: what to wrap; its observation space must be a Box
     :param n_stack: how many observations to stack
     :raises ValueError: if the observation space is not a Box with at least one axis, or n_stack is less than 1
@@ -19,23 +21,16 @@ class VecFrameStack(VecEnvWrapper):
     def __init__(self, venv: VecEnv, n_stack: int):
         space = venv.observation_space
         if not isinstance(space, spaces.Box) or not space.shape:
-            raise ValueError(f"venv: its observation space is {space}; accepted is a Box with at least one axis")
+            raise ValueError(f"venv: its observation space is {space}: accepted is a Box with at least one axis")
         if n_stack < 1:
-            raise ValueError(f"n_stack={n_stack!r}: accepted is an int of at least 1")
+            raise ValueError(f"n_stack={n_stack!r}: accepted is a positive integer")
         self.n_stack = n_stack
         self._n_new = space.shape[-1]
-        low = np.repeat(space.low, n_stack, axis=-1)
-        high = np.repeat(space.high, n_stack, axis=-1)
+        low, high = (np.repeat(bound, n_stack, axis=-1) for bound in (space.low, space.high))
         self.stackedobs = np.zeros((venv.num_envs,) + low.shape, low.dtype)
         super().__init__(venv, observation_space=spaces.Box(low=low, high=high, dtype=space.dtype))
 
     def step_wait(self) -> VecStep:
-        """
-        Wait for the step asked for with ``step_async()``.
-
-        :return: stacked observations (n_envs, ..., n_stack * n_channels), rewards, dones, infos, whose
-            ``terminal_observation`` is stacked too
-        """
         obs, rewards, dones, infos = self.venv.step_wait()
         self._shift()
         for index in np.flatnonzero(dones):
@@ -47,18 +42,13 @@ class VecFrameStack(VecEnvWrapper):
         return self.stackedobs.copy(), rewards, dones, infos
 
     def reset(self) -> np.ndarray:
-        """
-        Reset all environments.
-
-        :return: the stacked observations, shape (n_envs, ..., n_stack * n_channels)
-        """
         obs = self.venv.reset()
         self.stackedobs[...] = 0
         self._append(obs)
         return self.stackedobs.copy()
 
     def _shift(self) -> None:
-        """Move every observation one place towards the oldest; what is in the newest place is to be overwritten."""
+        """Move every observation one place towards the oldest; the newest place is left to be overwritten."""
         # One move of the whole memory, much faster than a move within each pixel: what crosses the border between two
         # pixels ends in the place of the newest observation.
         flat = self.stackedobs.reshape(-1)
@@ -67,7 +57,3 @@ class VecFrameStack(VecEnvWrapper):
     def _append(self, obs: Any, index: Any = slice(None)) -> None:
         """Put observations into the newest place, of all environments or of one."""
         self.stackedobs[index, ..., -self._n_new:] = obs
-
-    def close(self) -> None:
-        """Release what the environments hold."""
-        self.venv.close()

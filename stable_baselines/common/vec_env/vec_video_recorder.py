@@ -5,12 +5,6 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from stable_baselines.common.vec_env.base_vec_env import VecEnv, VecEnvWrapper, VecStep
-from stable_baselines.common.vec_env.dummy_vec_env import DummyVecEnv
-from stable_baselines.common.vec_env.subproc_vec_env import SubprocVecEnv
-from stable_baselines.common.vec_env.vec_frame_stack import VecFrameStack
-from stable_baselines.common.vec_env.vec_normalize import VecNormalize
-
-__all__ = ['DummyVecEnv', 'SubprocVecEnv', 'VecEnvWrapper', 'VecFrameStack', 'VecNormalize', 'VecVideoRecorder']
 
 
 class VecVideoRecorder(VecEnvWrapper):
@@ -20,9 +14,9 @@ class VecVideoRecorder(VecEnvWrapper):
     It needs the package imageio-ffmpeg, which brings the encoder.
 
     :param venv: what to wrap
-    :param video_folder: where to save the videos; made if it is not there
-    :param record_video_trigger: gets the number of steps so far and tells whether to start recording; a
-        recording also starts at each reset
+    :param video_folder: where to save the videos; made if it does not exist
+    :param record_video_trigger: tells from the number of steps so far whether to start recording; a recording also
+        starts at each reset
     :param video_length: how many steps a video shows
     :param name_prefix: how the files' names begin; "-step-FROM-to-step-TO.mp4" follows
     :raises ValueError: if the environment does not render images
@@ -45,18 +39,13 @@ class VecVideoRecorder(VecEnvWrapper):
         self.recorded_frames = 0
 
     def reset(self) -> Any:
-        """
-        Reset all environments and start a video.
-
-        :return: the observations, shape (n_envs, ...)
-        """
         obs = self.venv.reset()
         # as Stable Baselines 2.10: whatever the trigger says
         self.start_video_recorder()
         return obs
 
     def start_video_recorder(self) -> None:
-        """Start a video with the present frame, and finish the one under way."""
+        """Finish the video under way, and start another with the present frame."""
         self.close_video_recorder()
         name = f'{self.name_prefix}-step-{self.step_id}-to-step-{self.step_id + self.video_length}.mp4'
         self.video_recorder = _Video(os.path.join(self.video_folder, name), self._fps)
@@ -64,11 +53,6 @@ class VecVideoRecorder(VecEnvWrapper):
         self._record_frame()
 
     def step_wait(self) -> VecStep:
-        """
-        Wait for the step asked for with ``step_async()``, and record it if a video is under way.
-
-        :return: observations, rewards, dones, infos, see ``VecEnv.step_wait()``
-        """
         result = self.venv.step_wait()
         self.step_id += 1
         if self.recording:
@@ -93,7 +77,6 @@ class VecVideoRecorder(VecEnvWrapper):
         self.recorded_frames = 0
 
     def close(self) -> None:
-        """Finish the video under way and release what the environments hold."""
         self.close_video_recorder()
         self.venv.close()
 
@@ -104,12 +87,7 @@ class VecVideoRecorder(VecEnvWrapper):
 
 
 class _Video:
-    """
-    An mp4 file under way.
-
-    :param path: the file
-    :param fps: frames per second
-    """
+    """An mp4 file under way."""
 
     def __init__(self, path: str, fps: float):
         self.path = path
@@ -118,16 +96,12 @@ class _Video:
         self._shape: Any = None
 
     def add(self, frame: Optional[np.ndarray]) -> None:
-        """
-        Add a frame.
-
-        :param frame: the image, shape (height, width, 3), uint8
-        :raises ValueError: if it is not an image, or one of another size than those before
-        """
+        """Add an image of shape (height, width, 3), of the same size as those before."""
         shape = np.shape(frame)
         if len(shape) != 3 or shape[2] != 3 or shape != (self._shape or shape):
-            raise ValueError("the environment rendered {} in mode 'rgb_array'; accepted is an image of shape {}".format(
-                'nothing' if frame is None else f'an array of shape {shape}', self._shape or '(height, width, 3)'))
+            rendered = "nothing" if frame is None else f"an array of shape {shape}"
+            raise ValueError(f"venv: it rendered {rendered} in mode 'rgb_array': accepted is an image of shape "
+                             f"{self._shape or '(height, width, 3)'}")
         if self._encoder is None:
             self._shape = shape
             # the common pixel format needs even sides: an odd one is scaled by one pixel
@@ -152,15 +126,9 @@ def _import_encoder() -> Any:
 
 
 def _frames_per_second(venv: VecEnv) -> float:
-    """
-    Read from the environments' metadata how fast a video should play.
-
-    :param venv: the environments
-    :return: frames per second, 30 if the metadata do not say
-    :raises ValueError: if the metadata say that the environments render no images
-    """
+    """Read from the environments' metadata how fast a video should play, 30 frames per second if they do not say."""
     metadata = venv.get_attr('metadata', indices=0)[0] or {}
     modes = metadata.get('render.modes', metadata.get('render_modes', []))
     if 'rgb_array' not in modes:
-        raise ValueError(f"venv: its metadata list the render modes {modes}; a video needs 'rgb_array'")
+        raise ValueError(f"venv: its metadata list the render modes {modes}: a video needs 'rgb_array'")
     return metadata.get('video.frames_per_second', metadata.get('render_fps')) or 30

@@ -1,5 +1,5 @@
 """
-Pickles that other versions can read, and reading those of others.
+Write pickles that other versions can read, and read those of others.
 
 Saved models outlive the versions of Python, NumPy, gym, TensorFlow and cloudpickle they were saved with. What can be
 rebuilt is rebuilt: spaces become those of the environment library at hand, constant schedules become constants. A
@@ -27,24 +27,24 @@ _PROTOCOL = 4  # the highest that Python 3.7 reads
 
 class LostFunction:
     """
-    Stands for a pickled function that cannot be rebuilt.
+    Stand in for a pickled function that cannot be rebuilt.
 
     :param name: name of the function
     """
 
     def __init__(self, name: str):
         self.name = name
-        self.constant = None
+        self.constant: Optional[Callable] = None  # what it computes, where it is known to be a constant schedule
 
     def __call__(self, *args, **kwargs) -> Any:
         if self.constant is not None:
             return self.constant(*args, **kwargs)
-        raise ValueError(f"the stored function {self.name!r} was pickled by another version of Python and cannot be called: "
-                         "pass a new one as a keyword argument or in custom_objects to load()")
+        raise ValueError(f"the stored function {self.name!r} was pickled by another version of Python and cannot be "
+                         "called: pass a new one as a keyword argument or in custom_objects to load()")
 
 
 class _Lost:
-    """Stands for what cannot be had, like a class whose module is gone; takes any arguments and any state."""
+    """Stand in for what is not available, like a class whose module is gone; takes any arguments and any state."""
 
     def __init__(self, *args, **kwargs):
         self.arguments = args
@@ -55,25 +55,16 @@ class _Lost:
 
 def is_lost(value: Any) -> bool:
     """
-    Tell whether an object, or a class, only stands for what could not be unpickled.
+    Tell whether an object, or a class, only stands in for what could not be unpickled.
 
-    :param value: what a lenient ``loads`` gave
-    :return: whether it is of no use; functions are not: they complain when they are called
+    :param value: what a lenient ``loads`` returned
+    :return: False for functions: they complain when they are called
     """
     return isinstance(value, _Lost) or (isinstance(value, type) and issubclass(value, _Lost))
 
 
-# ================================================================
-# Writing
-# ================================================================
-
 def dumps(value: Any) -> bytes:
-    """
-    Pickle an object, functions included, in a form that Python 3.7 to 3.13 read.
-
-    :param value: the object
-    :return: the pickle
-    """
+    """Pickle an object, functions included, in a form that Python 3.7 to 3.13 read."""
     buffer = io.BytesIO()
     _Pickler(buffer, protocol=_PROTOCOL).dump(value)
     return buffer.getvalue()
@@ -88,12 +79,6 @@ class _Pickler(cloudpickle.CloudPickler):
     """
 
     def reducer_override(self, obj: Any) -> Any:  # called from Python 3.8 on, where TensorFlow 2 needs it
-        """
-        Choose how to store an object.
-
-        :param obj: the object
-        :return: how to rebuild it
-        """
         if isinstance(obj, types.CodeType):
             return _code_of_version, (importlib.util.MAGIC_NUMBER,) + self.dispatch_table[types.CodeType](obj)[1]
         if isinstance(obj, types.FunctionType) and (obj.__module__ or '').startswith('tensorflow.'):
@@ -107,7 +92,7 @@ class _Pickler(cloudpickle.CloudPickler):
 def _public_name(func: Callable) -> Optional[str]:
     """Return the name of a function within tensorflow.compat.v1, None if it has none there."""
     tensorflow = importlib.import_module('tensorflow.compat.v1')
-    for name in (func.__name__, 'nn.' + func.__name__, 'math.' + func.__name__):
+    for name in (func.__name__, f'nn.{func.__name__}', f'math.{func.__name__}'):
         try:
             if operator.attrgetter(name)(tensorflow) is func:
                 return name
@@ -122,10 +107,6 @@ class _TensorFlow:
     def __reduce__(self):
         return importlib.import_module, ('tensorflow.compat.v1',)
 
-
-# ================================================================
-# Reading
-# ================================================================
 
 def loads(content: bytes, lenient: bool = False) -> Any:
     """
@@ -151,13 +132,7 @@ class Unpickler(pickle.Unpickler):
         self._lenient = lenient
 
     def find_class(self, module: str, name: str) -> Any:
-        """
-        Find what a pickle names.
-
-        :param module: the module's name in the pickle
-        :param name: the name in the module
-        :return: it, or what takes its place here
-        """
+        """Find what a pickle names by its module and its name there, or what replaces it here."""
         if re.match(r'(gym|gymnasium)\.spaces\b', module):
             return _space_class(name)
         if module.startswith('numpy.random.'):
@@ -185,25 +160,7 @@ class _TensorFlowModule:
     def __getattr__(self, name: str) -> Any:
         if name.startswith('_'):
             raise AttributeError(name)
-        part = importlib.import_module('tensorflow.compat.v1')
-        for step in self._path + [name]:
-            part = getattr(part, step)
-        return part
-
-
-# ================================================================
-# Spaces and random generators
-# ================================================================
-
-_SPACE_ARGUMENTS = {
-    'Box': lambda state: dict(low=state['low'], high=state['high'],
-                              dtype=np.dtype(state.get('dtype') or state['low'].dtype).type),
-    'Discrete': lambda state: dict(n=int(state['n'])),
-    'MultiDiscrete': lambda state: dict(nvec=state['nvec']),
-    'MultiBinary': lambda state: dict(n=state['n']),
-    'Dict': lambda state: dict(spaces=state['spaces']),
-    'Tuple': lambda state: dict(spaces=state['spaces']),
-}  # type: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]]
+        return operator.attrgetter('.'.join(self._path + [name]))(importlib.import_module('tensorflow.compat.v1'))
 
 
 def _space_class(name: str) -> type:
@@ -211,8 +168,10 @@ def _space_class(name: str) -> type:
     own_class = getattr(spaces, name)
 
     def _setstate(self, state):
+        # early versions of gym keep the type of a Box's numbers in its bounds only
+        state = {'dtype': getattr(state.get('low'), 'dtype', None), **state}
         self.__class__ = own_class
-        own_class.__init__(self, **_SPACE_ARGUMENTS[name](state))
+        vars(self).update(vars(spaces.BUILDERS[name](types.SimpleNamespace(**state))))
     return type(name, (own_class,), {'__setstate__': _setstate})
 
 
@@ -233,21 +192,15 @@ def _or_lost(find_class: Callable, module: str, name: str) -> Any:
     return _construct
 
 
-# ================================================================
-# Functions that cloudpickle stored by value
-# ================================================================
+# What follows replaces cloudpickle's functions, by which it rebuilds functions that it stored by value.
 
 def _builtin_type(name: str) -> Any:
-    """Take the place of cloudpickle's function of this name, which gives the types below."""
-    if name == 'CodeType':
-        return _code
-    if name in ('LambdaType', 'FunctionType'):
-        return _function
-    return getattr(types, name)
+    """Replace cloudpickle's function of this name: it returns a type, for code and functions one of those below."""
+    return {'CodeType': _code, 'LambdaType': _function, 'FunctionType': _function}.get(name) or getattr(types, name)
 
 
 def _code_of_version(version: bytes, *args) -> Any:
-    """Make a code object; what another Python's byte code makes is only a name."""
+    """Make a code object, unless it is another Python's (files refer to this function by its path)."""
     return types.CodeType(*args) if version == importlib.util.MAGIC_NUMBER else _Lost(*args)
 
 
@@ -262,7 +215,7 @@ def _code(*args) -> Any:
 
 
 def _function(code: Any, *args) -> Any:
-    """Make a function, or what stands for a lost one."""
+    """Make a function, or what stands in for a lost one."""
     if isinstance(code, _Lost):
         names = [argument for argument in code.arguments if isinstance(argument, str)]
         return LostFunction(names[1] if len(names) > 1 else 'unknown')  # the file's name comes first
@@ -273,13 +226,12 @@ def _function_setstate(function: Any, state: Tuple[Dict[str, Any], Dict[str, Any
     """Complete a function: by cloudpickle, or, if it is a lost constant schedule, by its value."""
     if not isinstance(function, LostFunction):
         importlib.import_module('cloudpickle.cloudpickle_fast')._function_setstate(function, state)
-        return
-    if state[1].get('__qualname__') == 'constfn.<locals>.func':
+    elif state[1].get('__qualname__') == 'constfn.<locals>.func':
         function.constant = constfn(state[1]['__closure__'][0].cell_contents)
 
 
 def _make_function(code: Any, *args) -> Any:
-    """Take the place of the function of this name in newer cloudpickles."""
+    """Replace the function of this name in newer cloudpickles."""
     if isinstance(code, _Lost):
         return _function(code)
     return importlib.import_module('cloudpickle.cloudpickle')._make_function(code, *args)
@@ -295,6 +247,6 @@ def _subimport(name: str) -> Any:
         return _Lost(name)
 
 
-# the functions of cloudpickle whose place is taken
+# the functions of cloudpickle that ours replace
 _REBUILD = {'_builtin_type': _builtin_type, '_function_setstate': _function_setstate,
             '_make_function': _make_function, 'subimport': _subimport}

@@ -1,0 +1,1 @@
+"""Files and pickles, below the public ``save_util``."""

@@ -1,0 +1,136 @@
+"""What the actor-critic algorithms share: networks, runner, prediction."""
+from typing import Any, Callable, Dict, Optional, Tuple, Type, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common import tf_util
+from stable_baselines.common.distributions import action_log_likelihood
+from stable_baselines.common.gym_compat.spaces import clip_actions, event_shape
+from stable_baselines.common.models.base import BaseRLModel
+from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, LstmPolicy
+from stable_baselines.common.runners import AbstractEnvRunner
+from stable_baselines.common.vec_env import VecEnv
+
+
+class ActorCriticRLModel(BaseRLModel):
+    """
+    The base of the actor-critic models; parameters as for ``BaseRLModel``.
+
+    A subclass's ``_build_graph`` sets ``step``, ``proba_step``, ``value``, ``initial_state`` and ``params``, which
+    ``_build_policies`` does. Where the algorithm collects with a runner, ``_make_runner`` makes it.
+    """
+
+    policy_base = ActorCriticPolicy
+    _carried = (*BaseRLModel._carried, 'runner')
+
+    act_model: Optional[ActorCriticPolicy] = None  # acts on one observation of every environment
+    train_model: Optional[ActorCriticPolicy] = None  # the same weights, for batches
+    step: Optional[Callable] = None
+    proba_step: Optional[Callable] = None
+    value: Optional[Callable] = None
+    n_steps: Optional[int] = None  # where the constructor has no such argument, the algorithm sizes its batches itself
+    _runner: Optional[AbstractEnvRunner] = None
+
+    def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, _init_setup_model: bool, verbose: int = 0,
+                 policy_base: Type[BasePolicy] = ActorCriticPolicy, requires_vec_env: bool = False,
+                 policy_kwargs: Optional[Dict[str, Any]] = None, seed: Optional[int] = None,
+                 n_cpu_tf_sess: Optional[int] = None, tensorboard_log: Optional[str] = None,
+                 full_tensorboard_log: bool = False):
+        super().__init__(policy, env, verbose, requires_vec_env=requires_vec_env or self.requires_vec_env,
+                         policy_base=policy_base, policy_kwargs=policy_kwargs, seed=seed, n_cpu_tf_sess=n_cpu_tf_sess,
+                         tensorboard_log=tensorboard_log, full_tensorboard_log=full_tensorboard_log,
+                         _init_setup_model=_init_setup_model)
+
+    @property
+    def n_batch(self) -> Optional[int]:
+        """int: number of samples per update; None where the algorithm has no ``n_steps``."""
+        return None if self.n_steps is None else self.n_envs * self.n_steps
+
+    def _make_runner(self) -> AbstractEnvRunner:
+        """Create the runner of this algorithm for the current environment."""
+        raise NotImplementedError(f"{type(self).__name__} does not collect with a runner")
+
+    @property
+    def runner(self) -> AbstractEnvRunner:
+        """AbstractEnvRunner: steps the environment; created at its first use, which resets the environment."""
+        if self._runner is None:
+            self._runner = self._make_runner()
+        return self._runner
+
+    def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
+        built_for = self.n_envs
+        super()._keep_env(env, vec_env)
+        if self.graph is not None and self.n_envs != built_for and self._is_custom_recurrent():
+            self._rebuild()
+        self._runner = None
+        self.episode_reward = None
+
+    def _is_custom_recurrent(self) -> bool:
+        """Tell whether the policy is a recurrent network of the user's."""
+        return self.policy.recurrent and not issubclass(self.policy, LstmPolicy)
+
+    def _rebuild(self) -> None:
+        """Build the model anew, for another number of environments, and keep its variables, the optimiser's too."""
+        before = self.sess
+        self.setup_model()
+        tf_util.transfer_variables(before, self.sess)
+
+    def get_parameter_list(self):
+        return self.params
+
+    # ---------------------------------------------------------------- networks
+
+    def _build_policy(self, n_steps: int, reuse: bool, n_envs: Optional[int] = None) -> BasePolicy:
+        """Build the policy for segments of n_steps of n_envs environments (None: all of them)."""
+        n_envs = self.n_envs if n_envs is None else n_envs
+        # our own networks take any number of rows, a recurrent network of the user's may be made for exactly these
+        n_batch = n_envs * n_steps if self._is_custom_recurrent() else None
+        sizes = dict(n_env=n_envs, n_steps=n_steps, n_batch=n_batch, reuse=reuse)
+        return self.policy(self.sess, self.observation_space, self.action_space, **dict(sizes, **self.policy_kwargs))
+
+    def _build_policies(self, n_train_steps: int, n_train_envs: Optional[int] = None) -> None:
+        """Build the policy that acts and, on the same weights, the one that is trained on segments of n_train_steps."""
+        self.act_model = self._build_policy(n_steps=1, reuse=False)
+        with tf.variable_scope("train_model", reuse=True, custom_getter=tf_util.outer_scope_getter("train_model")):
+            self.train_model = self._build_policy(n_train_steps, reuse=True, n_envs=n_train_envs)
+        self.params = tf_util.get_trainable_vars("model")
+        self.step, self.proba_step, self.value = (
+            self.act_model.step, self.act_model.proba_step, self.act_model.value)
+        self.initial_state = self.act_model.initial_state
+
+    def _memory_ph(self, *policies: ActorCriticPolicy) -> Dict[str, Any]:
+        """Return the placeholders of a batch that recurrent policies need; None for others, so that nothing is fed."""
+        if not self.policy.recurrent:
+            return dict(episode_starts=None, states=None)
+        return dict(episode_starts=tuple(policy.dones_ph for policy in policies),
+                    states=tuple(policy.states_ph for policy in policies))
+
+    # ---------------------------------------------------------------- use
+
+    def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
+                deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        inputs, batched = self._policy_inputs(observation, state, mask)
+        actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
+        actions = clip_actions(actions, self.action_space)
+        return (actions if batched else actions[0]), states
+
+    def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
+                           mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
+                           logp: bool = False) -> Any:
+        inputs, batched = self._policy_inputs(observation, state, mask)
+        parameters = self.proba_step(*inputs)
+        if actions is not None:
+            parameters = self._likelihood(parameters, np.asarray(actions), len(inputs[0]), logp)
+        if batched:
+            return parameters
+        return [parameter[0] for parameter in parameters] if isinstance(parameters, list) else parameters[0]
+
+    def _likelihood(self, parameters: Any, actions: np.ndarray, n_obs: int, logp: bool) -> np.ndarray:
+        """Return the likelihood of actions, one row for each observation."""
+        shape = (n_obs,) + event_shape(self.action_space)
+        if actions.size != np.prod(shape):
+            raise ValueError(f"as many actions are needed as observations: given actions of shape {actions.shape}, "
+                             f"accepted is {shape}")
+        log_likelihood = action_log_likelihood(self.action_space, parameters, actions.reshape(shape))
+        return (log_likelihood if logp else np.exp(log_likelihood))[:, None]

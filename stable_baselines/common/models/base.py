@@ -1,0 +1,504 @@
+"""What all models share: spaces and environments, graph and session, parameters, files."""
+import copy
+import inspect
+import operator
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common import gym_compat, save_util, tf_util
+from stable_baselines.common.callbacks import BaseCallback
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.gym_compat.spaces import event_shape
+from stable_baselines.common.misc_util import set_global_seeds
+from stable_baselines.common.models import reports
+from stable_baselines.common.models.training import SetVerbosity
+from stable_baselines.common.policies import BasePolicy, get_policy_from_name
+from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecNormalize, unwrap_vec_normalize
+from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
+
+Callback = Union[None, Callable, List[BaseCallback], BaseCallback]
+
+
+class ParameterMismatchError(ValueError, RuntimeError):
+    """Parameters do not fit a model. A RuntimeError too, which is what the reference documents."""
+
+
+class BaseRLModel(ABC):
+    """
+    The base of all models.
+
+    An algorithm states its family in class attributes (``policy_base``, ``requires_vec_env``), assigns its own
+    arguments, and then calls this constructor, which builds the model. It implements ``_build_graph``,
+    ``get_parameter_list``, ``learn``, ``predict`` and ``action_probability``.
+
+    :param policy: the policy class or its registered name
+    :param env: the environment, or the id of a registered one; None only while loading
+    :param verbose: 0 prints nothing, 1 training information, 2 TensorFlow's messages too
+    :param requires_vec_env: replaces the class attribute, for classes written for Stable Baselines 2.10
+    :param policy_base: replaces the class attribute, for classes written for Stable Baselines 2.10
+    :param policy_kwargs: extra arguments of the policy
+    :param seed: seed of Python's, NumPy's and TensorFlow's generators and of the environment; None leaves them.
+        With n_cpu_tf_sess=1 two runs with the same seed are equal to the last bit
+    :param n_cpu_tf_sess: number of threads of TensorFlow; None means the number of CPUs
+    :param tensorboard_log: folder for TensorBoard; None writes nothing
+    :param full_tensorboard_log: whether TensorBoard gets histograms too, which takes a lot of space
+    :param _init_setup_model: whether to build the network at once
+    """
+
+    policy_base: Optional[Type[BasePolicy]] = None  # the family of policies that the algorithm uses
+    requires_vec_env = False  # whether users see the environment as a VecEnv; the algorithm always steps one
+
+    # constructor arguments that say where a model runs, not what it is
+    _not_saved: Tuple[str, ...] = ('self', 'env', '_init_setup_model', 'tensorboard_log')
+    # what is saved besides the constructor arguments
+    _also_saved: Tuple[str, ...] = ('observation_space', 'action_space', 'n_envs', '_vectorize_action')
+    # attributes that a training carries from one call of ``learn`` to the next, besides the variables
+    _carried: Tuple[str, ...] = ('num_timesteps', 'np_random', 'ep_info_buf', 'episode_reward')
+    # attributes by their names in Stable Baselines 2.10 -> where they are; None as long as there is no graph
+    _old_names: Dict[str, str] = {}
+
+    env: Any = None  # the environment as the user sees it
+    vec_env: Optional[VecEnv] = None  # the environment as the algorithm steps it
+    n_envs = 1
+    observation_space: Optional[spaces.Space] = None
+    action_space: Optional[spaces.Space] = None
+    num_timesteps = 0
+    graph: Optional[tf.Graph] = None
+    sess: Optional[tf.Session] = None
+    summary: Optional[tf.Tensor] = None
+    params: Optional[List[tf.Variable]] = None
+    initial_state: Optional[np.ndarray] = None
+    ep_info_buf: Any = None  # what Monitor says of the last hundred episodes
+    episode_reward: Optional[np.ndarray] = None  # the sum of the rewards of each running episode, (n_envs,)
+    np_random: Any = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
+    _vectorize_action = False
+
+    def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, verbose: int = 0, *,
+                 requires_vec_env: Optional[bool] = None, policy_base: Optional[Type[BasePolicy]] = None,
+                 policy_kwargs: Optional[Dict[str, Any]] = None, seed: Optional[int] = None,
+                 n_cpu_tf_sess: Optional[int] = None, tensorboard_log: Optional[str] = None,
+                 full_tensorboard_log: bool = False, _init_setup_model: bool = False):
+        if requires_vec_env is not None:
+            self.requires_vec_env = requires_vec_env
+        if policy_base is not None:
+            self.policy_base = policy_base
+        if not isinstance(policy_kwargs, (dict, type(None))):
+            raise TypeError(f"policy_kwargs must be a dict of arguments of the policy, got {policy_kwargs!r}")
+        self.policy = self._find_policy(policy)
+        self.verbose = verbose
+        self.policy_kwargs = {} if policy_kwargs is None else policy_kwargs
+        self.seed = seed
+        self.n_cpu_tf_sess = n_cpu_tf_sess
+        self.tensorboard_log = tensorboard_log
+        self.full_tensorboard_log = full_tensorboard_log
+        if env is not None:
+            self._keep_env(*self._wrap_env(env))
+        # a class written for Stable Baselines 2.10 brings no _build_graph: it calls its own setup_model itself
+        if _init_setup_model and type(self)._build_graph is not BaseRLModel._build_graph:
+            self.setup_model()
+
+    def __getattr__(self, name: str) -> Any:
+        for cls in type(self).__mro__:
+            if name in vars(cls).get('_old_names', ()):
+                return None if self.graph is None else operator.attrgetter(cls._old_names[name])(self)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def _find_policy(self, policy: Any) -> Type[BasePolicy]:
+        """Look up a policy's name; check a policy's class."""
+        if isinstance(policy, str):
+            return get_policy_from_name(self.policy_base, policy)
+        if self.policy_base is None or isinstance(policy, type) and issubclass(policy, self.policy_base):
+            return policy
+        raise ValueError(f"policy must be a registered name or a subclass of {self.policy_base.__name__}, "
+                         f"got {policy!r}")
+
+    # ---------------------------------------------------------------- environment
+
+    def _wrap_env(self, env: Any) -> Tuple[Any, VecEnv]:
+        """Return an id, an environment or a VecEnv in two forms: as the user sees it, and as the algorithm steps it."""
+        seen = None
+        if isinstance(env, str):
+            if self.verbose >= 1:
+                print("Creating environment from the given name, wrapped in a DummyVecEnv.")
+            vec_env = DummyVecEnv([lambda env_id=env: gym_compat.make(env_id)])
+        elif isinstance(env, VecEnv):
+            vec_env = env
+        elif gym_compat.is_env(env):
+            if self.verbose >= 1 and self.requires_vec_env:
+                print("Wrapping the env in a DummyVecEnv.")
+            seen = gym_compat.convert_env(env)
+            vec_env = DummyVecEnv([lambda: seen])
+        else:
+            raise TypeError(f"env must be an environment, a VecEnv or the id of a registered environment, got {env!r}")
+        if self.requires_vec_env or vec_env.num_envs > 1:
+            return vec_env, vec_env
+        return _UnvecWrapper(vec_env) if seen is None else seen, vec_env
+
+    def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
+        """Take over an environment that fits."""
+        self.env, self.vec_env, self.n_envs = env, vec_env, vec_env.num_envs
+        self.observation_space, self.action_space = vec_env.observation_space, vec_env.action_space
+
+    def get_env(self) -> Any:
+        """
+        Return the environment of the model.
+
+        :return: the environment (a VecEnv where the algorithm requires one), None if there is none
+        """
+        return self.env
+
+    def get_vec_normalize_env(self) -> Optional[VecNormalize]:
+        """
+        Return the VecNormalize wrapper of the environment.
+
+        :return: the wrapper, None if there is none
+        """
+        return None if self.vec_env is None else unwrap_vec_normalize(self.vec_env)
+
+    def set_env(self, env: Any) -> None:
+        """
+        Replace the environment.
+
+        :param env: an environment with the spaces of the model
+        :raises ValueError: if there is none, or its spaces differ; the model keeps the old one then
+        """
+        if env is None:
+            raise ValueError("the environment of a model cannot be replaced with None")
+        env, vec_env = self._wrap_env(env)
+        for name in ('observation_space', 'action_space'):
+            given, own = getattr(vec_env, name), getattr(self, name)
+            if own is not None and not gym_compat.same_space(given, own):
+                raise ValueError(
+                    f"the {name} of the environment does not fit the model: given {given}, the model has {own}")
+        self._keep_env(env, vec_env)
+
+    # ---------------------------------------------------------------- graph
+
+    def setup_model(self) -> None:
+        """
+        Create graph and session, build the network and the training operations, initialise the variables.
+
+        :raises ValueError: if the spaces are not known because there is no environment
+        """
+        if self.observation_space is None:
+            raise ValueError(f"{type(self).__name__} needs an environment to know the spaces: env=None is for loading "
+                             "a model")
+        with SetVerbosity(self.verbose):
+            self.set_random_seed(self.seed)
+            self.graph = tf_util.make_graph(self.seed)
+            with self.graph.as_default():
+                self.sess = tf_util.make_session(num_cpu=self.n_cpu_tf_sess, graph=self.graph)
+                try:
+                    self._build_graph()
+                except (AttributeError, ImportError) as error:
+                    tf_util.explain_missing(error)
+                    raise
+                self.summary = tf.summary.merge_all()
+                self.sess.run(tf.global_variables_initializer())
+                self._get_params, self._set_params = self._build_access(self.get_parameter_list())
+
+    def _build_graph(self) -> None:
+        """Build the algorithm's networks, losses and training operations in the default graph."""
+        raise NotImplementedError
+
+    def _build_access(self, variables: List[tf.Variable]) -> Tuple[Callable, Callable]:
+        """Build functions that return the values of variables, and that set them."""
+        values_ph = [tf.placeholder(variable.dtype.base_dtype, variable.shape) for variable in variables]
+        assign_op = tf.group(*[tf.assign(variable, value_ph) for variable, value_ph in zip(variables, values_ph)])
+        return (tf_util.function([], variables, session=self.sess),
+                tf_util.function(values_ph, [], session=self.sess, updates=[assign_op]))
+
+    def _build_summaries(self, losses: Dict[str, tf.Tensor], inputs: Dict[str, tf.Tensor], obs_ph: tf.Tensor) -> None:
+        """Build what TensorBoard shows of a training: losses, means of the inputs and, if asked for, histograms."""
+        reports.build_summaries(losses, inputs)
+        if self.full_tensorboard_log:
+            reports.build_histograms(self.get_parameter_list(), inputs, obs_ph)
+
+    def _check_built(self) -> None:
+        """Refuse to use a network that is not there yet."""
+        if self.graph is None:
+            raise ValueError("the network of this model is not built yet (_init_setup_model=False): "
+                             "call setup_model() first")
+
+    def set_random_seed(self, seed: Optional[int]) -> None:
+        """
+        Seed Python's, NumPy's and TensorFlow's generators, the environment and the action space.
+
+        :param seed: the seed; None leaves all of them as they are
+        """
+        if seed is None:
+            return
+        set_global_seeds(seed)
+        # its own generator: what else draws from NumPy's must not change a training
+        self.np_random = np.random.RandomState(seed)
+        if self.vec_env is not None:
+            self.vec_env.seed(seed)
+            # the environments of a VecEnv sample actions of their own spaces
+            self.vec_env.action_space.seed(seed)
+        self.action_space.seed(seed)
+
+    # ---------------------------------------------------------------- parameters
+
+    @abstractmethod
+    def get_parameter_list(self) -> List[tf.Variable]:
+        """
+        Return the variables that make up the trained model.
+
+        :return: all that is saved, in the order of the file format
+        """
+        raise NotImplementedError
+
+    def get_parameters(self) -> 'OrderedDict[str, np.ndarray]':
+        """
+        Return the values of the parameters.
+
+        :return: variable name -> array
+        """
+        self._check_built()
+        # copies: TensorFlow 2 hands out the memory in which the variables live
+        return OrderedDict((param.name, value.copy())
+                           for param, value in zip(self.get_parameter_list(), self._get_params()))
+
+    def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
+        """
+        Load parameters from a file or a dictionary. Hyperparameters and optimiser state stay as they are.
+
+        :param load_path_or_dict: a model file (path or file object), or variable name -> array
+        :param exact_match: whether every parameter of the model must be given; otherwise only those given change
+        :raises ParameterMismatchError: (a ValueError and RuntimeError) if names or shapes do not fit; nothing is
+            loaded then
+        """
+        self._check_built()
+        params = load_path_or_dict
+        if not isinstance(params, (dict, list)):
+            _, params = save_util.load_from_file(params, load_data=False)
+        own = OrderedDict((param.name, tuple(param.shape.as_list())) for param in self.get_parameter_list())
+        if isinstance(params, list):  # the oldest files hold the values in order, without names
+            if len(params) != len(own):
+                raise ParameterMismatchError(f"{len(params)} values given for a model with {len(own)} parameters")
+            params = OrderedDict(zip(own, params))
+
+        problems = [f"{name} is unknown" for name in params if name not in own]
+        problems += [f"{name} is missing" for name in own if exact_match and name not in params]
+        problems += [f"{name} has shape {np.shape(value)}, expected {own[name]}"
+                     for name, value in params.items() if name in own and np.shape(value) != own[name]]
+        if problems:
+            raise ParameterMismatchError("the parameters do not fit the model: " + "; ".join(problems))
+        # copies: a variable may go on living in the memory that was fed, which is the caller's
+        self._set_params(*[np.array(value) for value in dict(self.get_parameters(), **params).values()])
+
+    # ---------------------------------------------------------------- what a training carries
+
+    def training_state(self) -> Dict[str, Any]:
+        """
+        Return what a training carries besides the parameters: the optimiser's and all other variables, the number of
+        steps, NumPy's generator, and what a subclass adds to ``_carried``.
+
+        The state of the environments, and the positions of TensorFlow's own random streams, are not in it.
+
+        :return: name -> value that can be pickled
+        """
+        self._check_built()
+        variables = self._other_variables()
+        values = self.sess.run(variables)
+        state = {name: _state_of(getattr(self, name)) for name in self._carried}
+        # copies, as in get_parameters
+        return dict(state, variables=OrderedDict((variable.name, np.array(value))
+                                                 for variable, value in zip(variables, values)))
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        """
+        Continue a training from where ``training_state`` was called.
+
+        :param state: what ``training_state`` returned
+        """
+        self._check_built()
+        for name in self._carried:
+            current = getattr(self, name)
+            if hasattr(current, 'set_state'):
+                current.set_state(state[name])
+            else:
+                setattr(self, name, state[name])
+        with self.graph.as_default():
+            variables = self._other_variables()
+            self._build_access(variables)[1](
+                *[np.array(state['variables'][variable.name]) for variable in variables])
+
+    def _other_variables(self) -> List[tf.Variable]:
+        """Return the variables that are not parameters."""
+        params = {param.name for param in self.get_parameter_list()}
+        return [variable for variable in self.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+                if variable.name not in params]
+
+    # ---------------------------------------------------------------- use
+
+    @abstractmethod
+    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> 'BaseRLModel':
+        """
+        Train the model.
+
+        :param total_timesteps: number of environment steps to train for
+        :param callback: called at every step: a callback object, a list of them, or a function of the local and the
+            global variables, which stops the training by returning False
+        :param log_interval: number of updates (or episodes) between two reports; None reports nothing
+        :param tb_log_name: name of the run in TensorBoard
+        :param reset_num_timesteps: whether to count the time steps (and to begin a curve in TensorBoard) anew
+        :return: the trained model itself
+        """
+        raise NotImplementedError
+
+    def _offered_rollout(self, rollout: Any) -> Dict[str, Any]:
+        """Name what callbacks see of a rollout when it ends, besides the variables of its steps."""
+        return {}
+
+    @abstractmethod
+    def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
+                deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """
+        Choose actions for observations.
+
+        :param observation: one observation, or one for each environment
+        :param state: states of a recurrent policy, as the last call returned them; None means the state at the start
+            of an episode
+        :param mask: True where an observation begins an episode, shape (n_envs,)
+        :param deterministic: whether to take the most likely actions rather than to sample
+        :return: actions and the new states
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
+                           mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
+                           logp: bool = False) -> Any:
+        """
+        Compute the distribution of actions, or the likelihood of given ones.
+
+        :param observation: one observation, or one for each environment
+        :param state: states of a recurrent policy
+        :param mask: True where an observation begins an episode, shape (n_envs,)
+        :param actions: as many actions as observations; None asks for the whole distribution
+        :param logp: whether to return log-likelihoods; no effect without actions
+        :return: without actions the probabilities (a list of them for MultiDiscrete), or mean and standard deviation
+            for Box; with actions their probability mass or density, shape (n_envs, 1)
+        """
+        raise NotImplementedError
+
+    def _policy_inputs(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
+                       mask: Optional[np.ndarray] = None) -> Tuple[Tuple, bool]:
+        """Check what a user gave to predict from and complete it; also tell whether it came as a batch."""
+        self._check_built()
+        observation, batched = self._batch_of(observation)
+        n_obs = len(observation)
+        if self.initial_state is None:
+            return (observation, None, None), batched
+        if state is None:
+            state = np.zeros((n_obs,) + self.initial_state.shape[1:], self.initial_state.dtype)
+        mask = np.zeros(n_obs, bool) if mask is None else np.reshape(mask, -1)
+        if len(state) != n_obs or len(mask) != n_obs:
+            raise ValueError(f"{n_obs} observations need as many states and masks, got {len(state)} and {len(mask)}")
+        return (observation, state, mask), batched
+
+    def _batch_of(self, observation: np.ndarray) -> Tuple[np.ndarray, bool]:
+        """Return observations with a batch axis, and whether they came with one."""
+        observation = np.asarray(observation)
+        shape = event_shape(self.observation_space)
+        if observation.shape == shape:
+            return observation[None], False
+        if observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
+            return observation, True
+        batch_shape = ', '.join(['(n_envs', *map(str, shape)]) + ')'
+        raise ValueError(f"unexpected observation shape {observation.shape} for the observation space "
+                         f"{self.observation_space}, please use {shape} or {batch_shape}")
+
+    # ---------------------------------------------------------------- files
+
+    @classmethod
+    def _constructor_arguments(cls) -> List[str]:
+        """Return the names of the constructor's arguments, with those that a subclass passes on as *args, **kwargs."""
+        names: List[str] = []
+        for owner in cls.__mro__:
+            if '__init__' in vars(owner):
+                params = inspect.signature(owner.__init__).parameters.values()
+                passed_on = [param for param in params if param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
+                names += [param.name for param in params if param not in passed_on and param.name not in names]
+                if not passed_on:
+                    break
+        return names
+
+    def save(self, save_path: Any, cloudpickle: bool = False) -> None:
+        """
+        Save the model: its constructor arguments (but environment and log folder), spaces and parameters.
+
+        :param save_path: the file (path or file object); ``.zip`` (or ``.pkl``) is added to a path without extension
+        :param cloudpickle: whether to write the older form, one pickle, instead of the zip archive
+        """
+        self._check_built()
+        save_util.save_to_file(save_path, self._saved_data(), self.get_parameters(), as_pickle=cloudpickle)
+
+    def _saved_data(self) -> 'OrderedDict[str, Any]':
+        """Name what is saved besides the parameters."""
+        arguments = [name for name in self._constructor_arguments() if name not in self._not_saved]
+        data = OrderedDict((name, getattr(self, name)) for name in (*arguments, *self._also_saved)
+                           if hasattr(self, name))
+        for name in ('observation_space', 'action_space'):
+            data[name] = gym_compat.without_generator(data[name])
+        return data
+
+    @classmethod
+    def load(cls, load_path: Any, env: Any = None, custom_objects: Optional[Dict[str, Any]] = None,
+             **kwargs) -> 'BaseRLModel':
+        """
+        Load a model from a file.
+
+        :param load_path: the file (path or file object)
+        :param env: the environment to continue training in; prediction needs none
+        :param custom_objects: attributes to use instead of those in the file, which are then not unpickled
+        :param kwargs: constructor arguments to change
+        :return: the model
+        :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
+        :raises TypeError: if an argument is unknown
+        """
+        data, params = cls._read(load_path, custom_objects, kwargs)
+        model = cls._new_for_loading(data)
+        unknown = [name for name in kwargs if name != 'policy' and not hasattr(model, name)]
+        if unknown:
+            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown)}, those that can be changed "
+                            f"are {sorted(set(cls._constructor_arguments()) - {'self', 'env'})}")
+        vars(model).update(data)
+        if env is not None:
+            model.set_env(env)
+        model.setup_model()
+        model.load_parameters(params)
+        return model
+
+    @classmethod
+    def _read(cls, load_path: Any, custom_objects: Optional[Dict[str, Any]],
+              changed: Dict[str, Any]) -> Tuple[Dict[str, Any], save_util.Parameters]:
+        """Read a model file; return what the model is to be made of, with what the user changes, and its parameters."""
+        # what is given anew need not be unpickled: a policy whose module is gone, a schedule of another Python
+        given = {name: value for name, value in changed.items() if name != 'policy_kwargs'}
+        data, params = save_util.load_from_file(load_path, custom_objects=dict(given, **(custom_objects or {})))
+        if 'policy_kwargs' in changed and changed['policy_kwargs'] != data.get('policy_kwargs'):
+            raise ValueError(f"policy_kwargs={changed['policy_kwargs']} differ from the stored ones, "
+                             f"{data.get('policy_kwargs')}")
+        data.update(changed)
+        if not {'policy', 'observation_space', 'action_space'} <= set(data):
+            raise ValueError(f"{load_path} holds no model: it lacks the policy or the spaces")
+        for name in ('observation_space', 'action_space'):
+            data[name] = gym_compat.convert_space(data[name])
+        return data, params
+
+    @classmethod
+    def _new_for_loading(cls, data: Dict[str, Any]) -> 'BaseRLModel':
+        """Make an object that takes over the data of a file; what its constructor needs is taken out of them."""
+        return cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
+
+
+def _state_of(value: Any) -> Any:
+    """Return a copy of the state of an object that has one, or of the object itself."""
+    return copy.deepcopy(value.get_state() if hasattr(value, 'get_state') else value)

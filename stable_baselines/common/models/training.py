@@ -1,0 +1,178 @@
+"""The frame of a training: verbosity, TensorBoard, time, and the events that callbacks hear of."""
+import glob
+import os
+import time
+from collections import deque
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common.callbacks import make_callback
+
+
+def check_counts(**counts) -> None:
+    """
+    Check that numbers of things are positive integers.
+
+    :param counts: the numbers, by the names of the arguments
+    :raises ValueError: for the first that is not
+    """
+    for name, count in counts.items():
+        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"{name} must be a positive integer, got {count!r}")
+
+
+class Training:
+    """
+    The frame of one call of ``learn``, a context manager::
+
+        with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
+            training.start(n_updates=n_updates)
+            for update in range(1, n_updates + 1):
+                rollout = training.collect(self.runner)
+                if rollout is None:  # the callback stopped the training
+                    break
+                ...
+
+    Parameters are those of ``BaseRLModel.learn``. The training ends with the block, unless an exception leaves it.
+
+    ``callback`` is the user's callback as an object, ``writer`` TensorBoard's (None without a log folder).
+
+    :raises ValueError: if the model cannot be trained; nothing has changed then
+    """
+
+    def __init__(self, model: Any, total_timesteps: int, callback: Any = None, log_interval: Optional[int] = 100,
+                 tb_log_name: str = "run", reset_num_timesteps: bool = True):
+        if log_interval is not None:
+            check_counts(log_interval=log_interval)
+        if model.env is None:
+            raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
+        model._check_built()
+        self.model = model
+        self.total_timesteps = int(total_timesteps)
+        self.callback = make_callback(callback)
+        self.writer: Optional[tf.summary.FileWriter] = None
+        self._log_interval = log_interval
+        new_tb_log = reset_num_timesteps or model.num_timesteps == 0
+        self._verbosity = SetVerbosity(model.verbose)
+        self._tensorboard = TensorboardWriter(model.graph, model.tensorboard_log, tb_log_name, new_tb_log)
+        self._offered = dict(self=model, total_timesteps=total_timesteps, callback=callback, log_interval=log_interval,
+                             tb_log_name=tb_log_name, reset_num_timesteps=reset_num_timesteps, new_tb_log=new_tb_log)
+
+    def __enter__(self) -> 'Training':
+        model = self.model
+        if self._offered['reset_num_timesteps']:
+            model.num_timesteps = 0
+        if model.episode_reward is None:
+            model.episode_reward = np.zeros(model.n_envs)
+        if model.ep_info_buf is None:
+            model.ep_info_buf = deque(maxlen=100)
+        self.callback.init_callback(model)
+        self._verbosity.__enter__()
+        self.writer = self._tensorboard.__enter__()
+        self.start_time = time.time()
+        return self
+
+    def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        try:
+            if exc_type is None:
+                self.callback.on_training_end()
+        finally:
+            self._tensorboard.__exit__(exc_type, exc_val, exc_tb)
+            self._verbosity.__exit__(exc_type, exc_val, exc_tb)
+
+    def start(self, **offered) -> None:
+        """
+        Tell the callback that the training starts.
+
+        :param offered: variables that it sees in ``locals`` from the start, besides the arguments of ``learn``
+        """
+        self.callback.on_training_start(dict(self._offered, writer=self.writer, **offered),
+                                        type(self.model).learn.__globals__)
+
+    def collect(self, runner: Any) -> Any:
+        """
+        Collect a rollout, between its start and end events.
+
+        :param runner: the model's runner
+        :return: what the runner collects; None if the callback stopped the training
+        """
+        self.callback.on_rollout_start()
+        rollout = runner.run(self.callback)
+        if rollout is not None and self.callback.listens:
+            self.callback.offer(**self.model._offered_rollout(rollout))
+        self.callback.on_rollout_end()
+        return rollout
+
+    def reports(self, update: int, since: int = 0) -> bool:
+        """Tell whether to report an update: the first, and every ``log_interval``-th, counted from ``since``."""
+        if self.model.verbose < 1 or self._log_interval is None:
+            return False
+        return update == 1 or (update - since) % self._log_interval == 0
+
+    def seconds(self) -> float:
+        """Return the time since the training began."""
+        return time.time() - self.start_time
+
+
+class SetVerbosity:
+    """
+    Limit TensorFlow's messages within a ``with`` block.
+
+    :param verbose: 0 lets errors through, 1 warnings too, 2 everything
+    """
+
+    def __init__(self, verbose: int = 0):
+        self.verbose = verbose
+
+    def __enter__(self) -> None:
+        level = max(0, 2 - self.verbose)
+        self._cpp_level = os.environ.get('TF_CPP_MIN_LOG_LEVEL')
+        self._tf_level = tf.logging.get_verbosity()
+        os.environ['TF_CPP_MIN_LOG_LEVEL'] = str(level)
+        tf.logging.set_verbosity([tf.logging.INFO, tf.logging.WARN, tf.logging.ERROR][level])
+
+    def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        tf.logging.set_verbosity(self._tf_level)
+        if self._cpp_level is None:
+            del os.environ['TF_CPP_MIN_LOG_LEVEL']
+        else:
+            os.environ['TF_CPP_MIN_LOG_LEVEL'] = self._cpp_level
+
+
+class TensorboardWriter:
+    """
+    Open a TensorBoard writer within a ``with`` block.
+
+    :param graph: the graph to show
+    :param tensorboard_log_path: folder of all runs; with None the block gets None instead of a writer
+    :param tb_log_name: name of the run; its folder is NAME_1, NAME_2, ...
+    :param new_tb_log: whether to begin a new folder rather than to continue the latest
+    """
+
+    def __init__(self, graph: tf.Graph, tensorboard_log_path: Optional[str], tb_log_name: str,
+                 new_tb_log: bool = True):
+        self.graph = graph
+        self.tensorboard_log_path = tensorboard_log_path
+        self.tb_log_name = tb_log_name
+        self.new_tb_log = new_tb_log
+        self.writer: Optional[tf.summary.FileWriter] = None
+
+    def __enter__(self) -> Optional[tf.summary.FileWriter]:
+        if self.tensorboard_log_path is not None:
+            run_id = self._latest_run_id() + (1 if self.new_tb_log else 0)
+            folder = os.path.join(self.tensorboard_log_path, f"{self.tb_log_name}_{run_id}")
+            with self.graph.as_default():
+                self.writer = tf.summary.FileWriter(folder, graph=self.graph)
+        return self.writer
+
+    def _latest_run_id(self) -> int:
+        """Return the highest number of a run of this name, 0 if there is none."""
+        prefix = os.path.join(glob.escape(self.tensorboard_log_path), glob.escape(self.tb_log_name) + "_")
+        endings = [path.rsplit('_', 1)[-1] for path in glob.glob(prefix + "[0-9]*")]
+        return max([int(ending) for ending in endings if ending.isdigit()], default=0)
+
+    def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        if self.writer is not None:
+            self.writer.close()

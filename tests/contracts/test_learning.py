@@ -1,0 +1,109 @@
+"""Every algorithm learns: every kind of action, images, control, memory. The thresholds are what was reached."""
+import pytest
+
+from helpers import BrightSide, HiddenVelocities, make_cartpoles, mean_reward, normalised_like
+from stable_baselines import A2C, ACER, ACKTR, PPO2
+from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
+from stable_baselines.common.identity_env import (
+    IdentityEnv,
+    IdentityEnvBox,
+    IdentityEnvMultiBinary,
+    IdentityEnvMultiDiscrete,
+)
+from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
+
+IDENTITY = {
+    "Discrete": lambda: IdentityEnv(4), "MultiDiscrete": lambda: IdentityEnvMultiDiscrete(4),
+    "MultiBinary2": lambda: IdentityEnvMultiBinary(2), "MultiBinary4": lambda: IdentityEnvMultiBinary(4),
+    "Box": lambda: IdentityEnvBox(eps=0.5),
+}
+IDENTITY_A2C = dict(n_steps=2, learning_rate=2e-3, ent_coef=.1)
+IDENTITY_ACER = dict(n_steps=5, learning_rate=1e-3, replay_start=100, buffer_size=1000)
+IDENTITY_PPO2 = dict(learning_rate=1e-3, ent_coef=0.)
+
+
+def cases(*rows):
+    """Name the parameters of a test after the algorithm (and the task)."""
+    return [pytest.param(*row, id="-".join(getattr(word, "__name__", word) for word in row[:2]
+                                           if isinstance(word, (type, str)))) for row in rows]
+
+
+@pytest.mark.parametrize("model_class, task, n_envs, steps, kwargs", cases(
+    *[(A2C, task, 8, 10000, IDENTITY_A2C) for task in ("Discrete", "MultiDiscrete", "MultiBinary2", "Box")],
+    *[(ACER, "Discrete", 4, 15000, dict(IDENTITY_ACER, trust_region=trust_region)) for trust_region in (True, False)],
+    (ACKTR, "Discrete", 8, 8000, dict(ent_coef=0.)),
+    (PPO2, "Discrete", 1, 5000, IDENTITY_PPO2),
+    *[(PPO2, task, 1, 10000, IDENTITY_PPO2) for task in ("MultiDiscrete", "MultiBinary4", "Box")]))
+def test_identity(model_class, task, n_envs, steps, kwargs):
+    make = IDENTITY[task]
+    model = model_class("MlpPolicy", DummyVecEnv([make] * n_envs), gamma=.5, seed=0, n_cpu_tf_sess=1, **kwargs)
+    model.learn(steps)
+    assert mean_reward(model, DummyVecEnv([make])) >= 90  # of 100
+
+
+@pytest.mark.parametrize("model_class, steps, kwargs", cases(
+    (A2C, 4096, dict(n_steps=8, gamma=.5, learning_rate=1e-3)),
+    (ACER, 2048, dict(n_steps=8, gamma=.5, learning_rate=1e-3, replay_start=64, replay_ratio=2)),
+    (ACKTR, 2048, dict(n_steps=8, gamma=.5, learning_rate=.05, kfac_update=5)),
+    (PPO2, 2048, dict(n_steps=32, learning_rate=1e-3))))
+def test_images(model_class, steps, kwargs):
+    model = model_class("CnnPolicy", DummyVecEnv([BrightSide] * 4), ent_coef=0., seed=1, n_cpu_tf_sess=1, **kwargs)
+    env = DummyVecEnv([BrightSide])
+    assert mean_reward(model, env) < 15  # of 20; guessing gives 10
+    model.learn(steps)
+    assert mean_reward(model, env) >= 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("model_class, steps, reward", cases(
+    (A2C, 200000, 475), (ACER, 300000, 475),
+    (ACKTR, 1000000, 450)))  # all of the zoo's steps: the learning rate falls to zero
+def test_cartpole(model_class, steps, reward, seed):
+    """The tuned hyperparameters of the reference's zoo; its 500,000 steps are not all needed."""
+    model = model_class("MlpPolicy", make_cartpoles(8), ent_coef=0., seed=seed, n_cpu_tf_sess=1)
+    model.learn(steps)
+    assert mean_reward(model, make_cartpoles(1)) >= reward
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cartpole_ppo2(seed):
+    model = PPO2("MlpPolicy", make_cartpoles(8), n_steps=32, nminibatches=4, noptepochs=10, lam=0.8, gamma=0.98,
+                 ent_coef=0., learning_rate=lambda progress: progress * 1e-3, cliprange=lambda progress: progress * .2,
+                 seed=seed, n_cpu_tf_sess=1)
+    model.learn(60000)
+    assert mean_reward(model, make_cartpoles(1)) >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("model_class, steps, reward, normalise, net_arch, kwargs", cases(
+    (A2C, 600000, 475, False, ["lstm", dict(pi=[32], vf=[32])], dict(
+        n_steps=16, learning_rate=4e-3, alpha=.95, gamma=.95, vf_coef=.05, max_grad_norm=2., lr_schedule="linear")),
+    (ACER, 300000, 300, False, ["lstm", dict(pi=[32], vf=[32])], {}),
+    (ACKTR, 300000, 400, True, None, dict(
+        vf_coef=.5, learning_rate=.1, lr_schedule="constant", kfac_clip=.01))))
+def test_cartpole_without_velocities(model_class, steps, reward, normalise, net_arch, kwargs, seed):
+    env, test_env = make_cartpoles(8, HiddenVelocities), make_cartpoles(1, HiddenVelocities)
+    if normalise:
+        env = VecNormalize(env)
+        test_env = normalised_like(test_env, env)
+    model = model_class("MlpLstmPolicy", env, ent_coef=0., seed=seed, n_cpu_tf_sess=1,
+                        policy_kwargs=dict(n_lstm=32, **(dict(net_arch=net_arch) if net_arch else {})), **kwargs)
+    model.learn(steps)
+    assert mean_reward(model, test_env) >= reward
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_cartpole_without_velocities_ppo2(seed):
+    """Train until an evaluation over 20 episodes shows that it is solved, for at most 300,000 steps."""
+    env = make_cartpoles(1, HiddenVelocities)
+    env.seed(100)
+    evaluation = EvalCallback(env, n_eval_episodes=20, eval_freq=10000 // 8, verbose=0,
+                              callback_on_new_best=StopTrainingOnRewardThreshold(475))
+    model = PPO2("MlpLstmPolicy", make_cartpoles(8, HiddenVelocities), n_steps=64, nminibatches=4, noptepochs=10,
+                 ent_coef=0., learning_rate=lambda progress: progress * 3e-3, seed=seed, n_cpu_tf_sess=1,
+                 policy_kwargs=dict(n_lstm=32, net_arch=["lstm", dict(pi=[32], vf=[32])]))
+    model.learn(300000, callback=evaluation)
+    assert evaluation.best_mean_reward >= 475
