@@ -44,8 +44,9 @@ def train(env, timesteps, folder, **hyperparameters):
     seconds = time.time() - start
     rewards = load_results(folder).r.values
     tenth = max(1, len(rewards) // 10)
-    print(f"  {model.num_timesteps} steps in {seconds:.0f} s ({model.num_timesteps / seconds:.0f} a second), {len(rewards)} episodes; mean reward of the first {tenth}: {rewards[:tenth].mean():.1f}, of the last {tenth}: "
-          f"{rewards[-tenth:].mean():.1f}")
+    print(f"  {model.num_timesteps} steps in {seconds:.0f} s ({model.num_timesteps / seconds:.0f} a second), "
+          f"{len(rewards)} episodes; mean reward of the first {tenth}: {rewards[:tenth].mean():.1f}, "
+          f"of the last {tenth}: {rewards[-tenth:].mean():.1f}")
     return model
 
 

@@ -110,9 +110,11 @@ def main():
     model.save(str(model_path))
     loaded = evaluate(PPO2.load(str(model_path)), args.seed)
     for name, (mean, std) in (("trained", trained), ("saved and loaded", loaded)):
-        print("{:17} {:6.1f} +- {:.1f} over {} episodes".format(name + ":", mean, std, EVAL_EPISODES))
+        print(f"{name + ':':17} {mean:6.1f} +- {std:.1f} over {EVAL_EPISODES} episodes")
     draw_learning_curve(log_dir, evaluation, curve_path)
-    print(f"model:            {model_path.resolve()}\nlearning curve:   {curve_path.resolve()}\nepisodes:         {log_dir.resolve()}/*.monitor.csv")
+    print(f"model:            {model_path.resolve()}")
+    print(f"learning curve:   {curve_path.resolve()}")
+    print(f"episodes:         {log_dir.resolve()}/*.monitor.csv")
 
     if loaded != trained:
         sys.exit("error: the loaded model does not act as the saved one did")

@@ -16,8 +16,10 @@ LAYERS = [
     ("6  commands, and what\n    stands on algorithms", ["run_atari, run_mujoco", "gail, her (to come)"]),
     ("5  algorithms", ["ppo2", "a2c", "acer", "acktr", "eight to come"]),
     ("4  the base of\n    all algorithms", ["models", "runners", "base_class"]),
-    ("3  what meets a model\n    without its class", ["policies, nets", "callbacks", "evaluation", "env_checker,\ncmd_util"]),
-    ("2  blocks", ["graph, tf_util", "tf_layers, input,\ndistributions, losses", "vec_env", "bench,\natari_wrappers, ..."]),
+    ("3  what meets a model\n    without its class", ["policies, nets", "callbacks", "evaluation",
+                                                    "env_checker,\ncmd_util"]),
+    ("2  blocks", ["graph, tf_util", "tf_layers, input,\ndistributions, losses", "vec_env",
+                   "bench,\natari_wrappers, ..."]),
     ("1  NumPy only", ["returns", "schedules", "save_util, files", "math_util, ..."]),
     ("0  knows of nothing else", ["logger", "gym_compat", "mpi_util"]),
 ]
@@ -38,7 +40,7 @@ def draw(path: str) -> None:
             axes.add_patch(FancyBboxPatch((left, bottom + .17), width - .12, .6,
                                           boxstyle="round,pad=0,rounding_size=.06", facecolor="white",
                                           edgecolor="#7f93ab"))
-            axes.text(left + (width - .12) / 2, bottom + .47, room, ha="center", va="center", fontsize=10,
+            axes.text(left + (width - .12) / 2, bottom + .47, room, ha="center", va="center", fontsize=9.5,
                       color="#1f2d3d")
     axes.annotate("imports point down only", xy=(12.35, .1), xytext=(12.35, 7.9), rotation=-90, ha="center",
                   va="top", fontsize=10, color="#45586f",

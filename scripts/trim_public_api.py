@@ -7,8 +7,8 @@ package. Kept of it, per module: functions with their parameters; classes with t
 attributes that they define themselves; constants; and, for packages, the names they offer from other modules.
 Left out: annotations, what is inherited, and names that are there only by accident of how the original was written.
 
-A parameter is written ``name``, ``name=default`` (the default's repr), ``*name``, ``**name``, or with ``kw:`` before it when it
-is keyword-only.
+A parameter is written ``name``, ``name=default`` (the default's repr), ``*name``, ``**name``, or with ``kw:`` before it
+when it is keyword-only.
 """
 import json
 import sys

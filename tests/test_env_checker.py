@@ -70,7 +70,7 @@ class TestAccepted:
         AnyEnv(action_space=box(shape=(2, 3))), AnyEnv(action_space=box(-.5, .5)),
         AnyEnv(action_space=spaces.MultiDiscrete([2, 3])), AnyEnv(action_space=spaces.MultiBinary(3)),
         AnyEnv(spaces.MultiDiscrete([2, 3])),
-    ], ids=repr)
+    ], ids=lambda env: type(env).__name__)
     def test_without_a_warning(self, env):
         assert collect_warnings(env) == []
 

@@ -1,7 +1,7 @@
 """The public surface of Stable Baselines 2.10 exists here: every import path, name, parameter and default.
 
-``data/public_api.json`` says what that surface is; ``scripts/trim_public_api.py`` says how it was derived. The package may
-offer more: further names, and further parameters behind the reference's ones, if they have a default.
+``data/public_api.json`` says what that surface is; ``scripts/trim_public_api.py`` says how it was derived. The package
+may offer more: further names, and further parameters behind the reference's ones, if they have a default.
 """
 import ast
 import importlib

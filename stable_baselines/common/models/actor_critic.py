@@ -71,7 +71,7 @@ class ActorCriticRLModel(BaseRLModel):
         return self.policy.recurrent and not issubclass(self.policy, LstmPolicy)
 
     def _rebuild(self) -> None:
-        """Build the model anew, for another number of environments, and keep its variables, the optimiser's too."""
+        """Rebuild the model for another number of environments, and keep its variables, the optimiser's included."""
         before = self.sess
         self.setup_model()
         tf_util.transfer_variables(before, self.sess)

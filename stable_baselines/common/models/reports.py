@@ -31,7 +31,7 @@ def write_summary(model: Any, writer: tf.summary.FileWriter, train_function: Cal
     """
     Write the summary of one batch to TensorBoard, at the number of steps taken so far.
 
-    :param model: the model; its ``summary`` is read anew each time, because callbacks may merge their own into it
+    :param model: the model; its ``summary`` is read every time, because callbacks may merge their own into it
     :param writer: TensorBoard's writer
     :param train_function: the training function, see ``tf_util.batch_function``
     :param batch: what it is about to be called with

@@ -1,0 +1,228 @@
+"""How a model's parameters, and what else makes it up, are read, set, saved and loaded."""
+import copy
+import inspect
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common import gym_compat, save_util, tf_util
+
+Model = TypeVar('Model', bound='StoredModel')
+
+
+class ParameterMismatchError(ValueError, RuntimeError):
+    """Parameters do not fit a model. A RuntimeError too, which is what the reference documents."""
+
+
+class StoredModel(ABC):
+    """
+    What a model's file holds, and what a training carries.
+
+    A subclass lists its own in the class attributes, or extends ``_saved_data``, ``_new_for_loading`` and
+    ``training_state``.
+    """
+
+    # constructor arguments that say where a model runs, not what it is
+    _not_saved: Tuple[str, ...] = ('self', 'env', '_init_setup_model', 'tensorboard_log')
+    # what is saved besides the constructor arguments
+    _also_saved: Tuple[str, ...] = ('observation_space', 'action_space', 'n_envs', '_vectorize_action')
+    # attributes that a training carries from one call of ``learn`` to the next, besides the variables
+    _carried: Tuple[str, ...] = ('num_timesteps', 'np_random', 'ep_info_buf', 'episode_reward')
+
+    graph: Optional[tf.Graph] = None
+    sess: Optional[tf.Session] = None
+
+    def _check_built(self) -> None:
+        """Refuse to use a network that is not there yet."""
+        if self.graph is None:
+            raise ValueError("the network of this model is not built yet (_init_setup_model=False): "
+                             "call setup_model() first")
+
+    def _build_access(self, variables: List[tf.Variable]) -> Tuple[Callable, Callable]:
+        """Build functions that return the values of variables, and that set them."""
+        values_ph = [tf.placeholder(variable.dtype.base_dtype, variable.shape) for variable in variables]
+        assign_op = tf.group(*[tf.assign(variable, value_ph) for variable, value_ph in zip(variables, values_ph)])
+        return (tf_util.function([], variables, session=self.sess),
+                tf_util.function(values_ph, [], session=self.sess, updates=[assign_op]))
+
+    @abstractmethod
+    def get_parameter_list(self) -> List[tf.Variable]:
+        """
+        Return the variables that make up the trained model.
+
+        :return: all that is saved, in the order of the file format
+        """
+        raise NotImplementedError
+
+    def get_parameters(self) -> 'OrderedDict[str, np.ndarray]':
+        """
+        Return the values of the parameters.
+
+        :return: variable name -> array
+        """
+        self._check_built()
+        # copies: TensorFlow 2 hands out the memory in which the variables live
+        return OrderedDict((param.name, value.copy())
+                           for param, value in zip(self.get_parameter_list(), self._get_params()))
+
+    def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
+        """
+        Load parameters from a file or a dictionary. Hyperparameters and optimiser state stay as they are.
+
+        :param load_path_or_dict: a model file (path or file object), or variable name -> array
+        :param exact_match: whether every parameter of the model must be given; otherwise only those given change
+        :raises ParameterMismatchError: (a ValueError and RuntimeError) if names or shapes do not fit; nothing is
+            loaded then
+        """
+        self._check_built()
+        params = load_path_or_dict
+        if not isinstance(params, (dict, list)):
+            _, params = save_util.load_from_file(params, load_data=False)
+        own = OrderedDict((param.name, tuple(param.shape.as_list())) for param in self.get_parameter_list())
+        if isinstance(params, list):  # the oldest files hold the values in order, without names
+            if len(params) != len(own):
+                raise ParameterMismatchError(f"{len(params)} values given for a model with {len(own)} parameters")
+            params = OrderedDict(zip(own, params))
+
+        problems = [f"{name} is unknown" for name in params if name not in own]
+        problems += [f"{name} is missing" for name in own if exact_match and name not in params]
+        problems += [f"{name} has shape {np.shape(value)}, expected {own[name]}"
+                     for name, value in params.items() if name in own and np.shape(value) != own[name]]
+        if problems:
+            raise ParameterMismatchError("the parameters do not fit the model: " + "; ".join(problems))
+        # copies: a variable may go on living in the memory that was fed, which is the caller's
+        self._set_params(*[np.array(value) for value in dict(self.get_parameters(), **params).values()])
+
+    # ---------------------------------------------------------------- what a training carries
+
+    def training_state(self) -> Dict[str, Any]:
+        """
+        Return what a training carries besides the parameters: the optimiser's and all other variables, the number of
+        steps, NumPy's generator, and what a subclass adds to ``_carried``.
+
+        The state of the environments, and the positions of TensorFlow's own random streams, are not in it.
+
+        :return: name -> value that can be pickled
+        """
+        self._check_built()
+        variables = self._other_variables()
+        values = self.sess.run(variables)
+        state = {name: _state_of(getattr(self, name)) for name in self._carried}
+        # copies, as in get_parameters
+        return dict(state, variables=OrderedDict((variable.name, np.array(value))
+                                                 for variable, value in zip(variables, values)))
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        """
+        Continue a training from where ``training_state`` was called.
+
+        :param state: what ``training_state`` returned
+        """
+        self._check_built()
+        for name in self._carried:
+            current = getattr(self, name)
+            if hasattr(current, 'set_state'):
+                current.set_state(state[name])
+            else:
+                setattr(self, name, state[name])
+        with self.graph.as_default():
+            variables = self._other_variables()
+            self._build_access(variables)[1](
+                *[np.array(state['variables'][variable.name]) for variable in variables])
+
+    def _other_variables(self) -> List[tf.Variable]:
+        """Return the variables that are not parameters."""
+        params = {param.name for param in self.get_parameter_list()}
+        return [variable for variable in self.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+                if variable.name not in params]
+
+    # ---------------------------------------------------------------- files
+
+    @classmethod
+    def _constructor_arguments(cls) -> List[str]:
+        """Return the names of the constructor's arguments, with those that a subclass passes on as *args, **kwargs."""
+        names: List[str] = []
+        for owner in cls.__mro__:
+            if '__init__' in vars(owner):
+                params = inspect.signature(owner.__init__).parameters.values()
+                passed_on = [param for param in params if param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
+                names += [param.name for param in params if param not in passed_on and param.name not in names]
+                if not passed_on:
+                    break
+        return names
+
+    def save(self, save_path: Any, cloudpickle: bool = False) -> None:
+        """
+        Save the model: its constructor arguments (but environment and log folder), spaces and parameters.
+
+        :param save_path: the file (path or file object); ``.zip`` (or ``.pkl``) is added to a path without extension
+        :param cloudpickle: whether to write the older form, one pickle, instead of the zip archive
+        """
+        self._check_built()
+        save_util.save_to_file(save_path, self._saved_data(), self.get_parameters(), as_pickle=cloudpickle)
+
+    def _saved_data(self) -> 'OrderedDict[str, Any]':
+        """Name what is saved besides the parameters."""
+        arguments = [name for name in self._constructor_arguments() if name not in self._not_saved]
+        data = OrderedDict((name, getattr(self, name)) for name in (*arguments, *self._also_saved)
+                           if hasattr(self, name))
+        for name in ('observation_space', 'action_space'):
+            data[name] = gym_compat.without_generator(data[name])
+        return data
+
+    @classmethod
+    def load(cls: Type[Model], load_path: Any, env: Any = None, custom_objects: Optional[Dict[str, Any]] = None,
+             **kwargs) -> Model:
+        """
+        Load a model from a file.
+
+        :param load_path: the file (path or file object)
+        :param env: the environment to continue training in; prediction needs none
+        :param custom_objects: attributes to use instead of those in the file, which are then not unpickled
+        :param kwargs: constructor arguments to change
+        :return: the model
+        :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
+        :raises TypeError: if an argument is unknown
+        """
+        data, params = cls._read(load_path, custom_objects, kwargs)
+        model = cls._new_for_loading(data)
+        unknown = [name for name in kwargs if name != 'policy' and not hasattr(model, name)]
+        if unknown:
+            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown)}, those that can be changed "
+                            f"are {sorted(set(cls._constructor_arguments()) - {'self', 'env'})}")
+        vars(model).update(data)
+        if env is not None:
+            model.set_env(env)
+        model.setup_model()
+        model.load_parameters(params)
+        return model
+
+    @classmethod
+    def _read(cls, load_path: Any, custom_objects: Optional[Dict[str, Any]],
+              changed: Dict[str, Any]) -> Tuple[Dict[str, Any], save_util.Parameters]:
+        """Read a model file; return what the model is to be made of, with what the user changes, and its parameters."""
+        # what the caller replaces is not unpickled: a policy whose module is gone, a schedule of another Python
+        given = {name: value for name, value in changed.items() if name != 'policy_kwargs'}
+        data, params = save_util.load_from_file(load_path, custom_objects=dict(given, **(custom_objects or {})))
+        if 'policy_kwargs' in changed and changed['policy_kwargs'] != data.get('policy_kwargs'):
+            raise ValueError(f"policy_kwargs={changed['policy_kwargs']} differ from the stored ones, "
+                             f"{data.get('policy_kwargs')}")
+        data.update(changed)
+        if not {'policy', 'observation_space', 'action_space'} <= set(data):
+            raise ValueError(f"{load_path} holds no model: it lacks the policy or the spaces")
+        for name in ('observation_space', 'action_space'):
+            data[name] = gym_compat.convert_space(data[name])
+        return data, params
+
+    @classmethod
+    def _new_for_loading(cls: Type[Model], data: Dict[str, Any]) -> Model:
+        """Make an object that takes over the data of a file; what its constructor needs is taken out of them."""
+        return cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
+
+
+def _state_of(value: Any) -> Any:
+    """Return a copy of the state of an object that has one, or of the object itself."""
+    return copy.deepcopy(value.get_state() if hasattr(value, 'get_state') else value)
