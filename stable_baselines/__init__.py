@@ -1,24 +1,19 @@
 """Reinforcement learning algorithms with one simple interface."""
 import importlib
-import os
+from pathlib import Path
 
-_ALGORITHMS = {
-    'A2C': 'stable_baselines.a2c',
-    'ACER': 'stable_baselines.acer',
-    'ACKTR': 'stable_baselines.acktr',
-    'PPO2': 'stable_baselines.ppo2',
-}
+# name -> package that has it
+_ALGORITHMS = {'A2C': 'a2c', 'ACER': 'acer', 'ACKTR': 'acktr', 'PPO2': 'ppo2'}
 
 __all__ = sorted(_ALGORITHMS)
 
-with open(os.path.join(os.path.dirname(__file__), 'version.txt')) as file_handler:
-    __version__ = file_handler.read().strip()
+__version__ = Path(__file__).with_name('version.txt').read_text().strip()
 
 
 def __getattr__(name):
     """Import an algorithm when it is asked for: the processes of a SubprocVecEnv never need TensorFlow."""
     if name in _ALGORITHMS:
-        return getattr(importlib.import_module(_ALGORITHMS[name]), name)
+        return getattr(importlib.import_module(f'stable_baselines.{_ALGORITHMS[name]}'), name)
     raise AttributeError(f"module 'stable_baselines' has no attribute {name!r}")
 
 

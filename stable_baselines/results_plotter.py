@@ -75,17 +75,14 @@ def plot_curves(xy_list: Sequence[Tuple[np.ndarray, np.ndarray]], xaxis: str, ti
     plt.figure(figsize=(8, 2))
     x_max = max([x_var.max() for x_var, _ in xy_list if len(x_var) > 0], default=0)
     for i, (x_var, y_var) in enumerate(xy_list):
-        color = COLORS[i % len(COLORS)]
-        if color == 'lightpurple':  # as Stable Baselines 2.10: in the list, but matplotlib has no such color
-            color = 'mediumpurple'
+        # as Stable Baselines 2.10: lightpurple is in the list, but matplotlib has no such color
+        color = COLORS[i % len(COLORS)].replace('lightpurple', 'mediumpurple')
         plt.scatter(x_var, y_var, s=2, color=color)
         if len(x_var) >= EPISODES_WINDOW:
             plt.plot(*window_func(x_var, y_var, EPISODES_WINDOW, np.mean), color=color)
     if x_max > 0:
         plt.xlim(0, x_max)
-    plt.title(title)
-    plt.xlabel(xaxis)
-    plt.ylabel("Episode Rewards")
+    plt.gca().set(title=title, xlabel=xaxis, ylabel="Episode Rewards")
     plt.tight_layout()
 
 

@@ -190,6 +190,37 @@ class ScriptedModel:
         return self.batch["last_values"]
 
 
+def assert_runner_returns(name, make_runner):
+    """Let a runner collect what is recorded in a case, and compare its rollout with the original's."""
+    arrays = load_arrays(name)
+    batch, expected = group(arrays, "batch/"), our_names(group(arrays, "out/"))
+    runner = make_runner(env=ScriptedEnv(batch), model=ScriptedModel(batch), n_steps=7, gamma=0.97)
+    rollout = runner.run()
+    for field, value in expected.items():
+        np.testing.assert_allclose(getattr(rollout, field), value, atol=2e-5, rtol=1e-5, err_msg=field)
+        assert getattr(rollout, field).dtype.kind == value.dtype.kind
+    assert runner.model.num_timesteps == 21
+
+
+def assert_no_clipping_is_inactive_clipping(model_class, name, train):
+    """
+    Compare three updates with ``max_grad_norm=None`` to three with a limit that is never reached.
+
+    The original races without clipping: a layer is changed while gradients are computed from it.
+
+    :param train: function of (model, case, batch) that makes one update
+    """
+    case, arrays = CASES[name], load_arrays(name)
+    models = []
+    for max_grad_norm in ("None", "1e9"):
+        models.append(build_model(model_class, dict(case, constructor=dict(case["constructor"],
+                                                                           max_grad_norm=max_grad_norm))))
+        models[-1].load_parameters(group(arrays, "param/"))
+        for _ in range(3):
+            train(models[-1], case, group(arrays, "batch/"))
+    assert_same_parameters(*models)
+
+
 class HiddenVelocities(ObservationWrapper):
     """CartPole without its velocities: only a memory can balance it."""
 

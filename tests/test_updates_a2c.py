@@ -5,13 +5,12 @@ import tensorflow.compat.v1 as tf
 
 from helpers import (
     CASES,
-    ScriptedEnv,
-    ScriptedModel,
+    assert_no_clipping_is_inactive_clipping,
     assert_parameters,
+    assert_runner_returns,
     build_model,
     group,
     load_arrays,
-    our_names,
     rollout_of,
 )
 from stable_baselines import A2C
@@ -75,25 +74,9 @@ def test_update(name):
 
 @pytest.mark.parametrize("name", ["a2c_mlp_discrete", "a2c_lstm_box"])
 def test_update_without_clipping_is_the_one_with_inactive_clipping(name):
-    """The original races with max_grad_norm=None: a layer is changed while gradients are computed from it."""
-    case, arrays = CASES[name], load_arrays(name)
-    results = []
-    for max_grad_norm in ("None", "1e9"):
-        model = build_model(A2C, dict(case, constructor=dict(case["constructor"], max_grad_norm=max_grad_norm)))
-        model.load_parameters(group(arrays, "param/"))
-        for _ in range(3):
-            model._train(rollout_of(group(arrays, "batch/")), case["learning_rate"])
-        results.append(model.get_parameters())
-    for parameter in results[0]:
-        np.testing.assert_array_equal(results[0][parameter], results[1][parameter])
+    assert_no_clipping_is_inactive_clipping(
+        A2C, name, lambda model, case, batch: model._train(rollout_of(batch), case["learning_rate"]))
 
 
 def test_runner_returns():
-    arrays = load_arrays("runner_a2c_returns")
-    batch, expected = group(arrays, "batch/"), our_names(group(arrays, "out/"))
-    runner = A2CRunner(ScriptedEnv(batch), ScriptedModel(batch), n_steps=7, gamma=0.97)
-    rollout = runner.run()
-    for name, value in expected.items():
-        np.testing.assert_allclose(getattr(rollout, name), value, atol=2e-5, rtol=1e-5, err_msg=name)
-        assert getattr(rollout, name).dtype.kind == value.dtype.kind
-    assert runner.model.num_timesteps == 21
+    assert_runner_returns("runner_a2c_returns", A2CRunner)

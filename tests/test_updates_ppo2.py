@@ -1,16 +1,17 @@
 """PPO2's losses and parameters after 1, 2 and 10 updates, against the original's numbers."""
+from functools import partial
+
 import numpy as np
 import pytest
 
 from helpers import (
     CASES,
-    ScriptedEnv,
-    ScriptedModel,
+    assert_no_clipping_is_inactive_clipping,
     assert_parameters,
+    assert_runner_returns,
     build_model,
     group,
     load_arrays,
-    our_names,
     rollout_of,
 )
 from stable_baselines import PPO2
@@ -48,26 +49,8 @@ def test_update(name):
 
 @pytest.mark.parametrize("name", ["ppo2_mlp_discrete_vfnone", "ppo2_mlp_box_vf02"])
 def test_update_without_clipping_is_the_one_with_inactive_clipping(name):
-    """The original races with max_grad_norm=None: a layer is changed while gradients are computed from it."""
-    case, arrays = CASES[name], load_arrays(name)
-    batch = group(arrays, "batch/")
-    results = []
-    for max_grad_norm in ("None", "1e9"):
-        model = build_model(PPO2, dict(case, constructor=dict(case["constructor"], max_grad_norm=max_grad_norm)))
-        model.load_parameters(group(arrays, "param/"))
-        for _ in range(3):
-            train_step(model, case, batch)
-        results.append(model.get_parameters())
-    for parameter in results[0]:
-        np.testing.assert_array_equal(results[0][parameter], results[1][parameter])
+    assert_no_clipping_is_inactive_clipping(PPO2, name, train_step)
 
 
 def test_runner_returns():
-    arrays = load_arrays("runner_ppo2_gae")
-    batch, expected = group(arrays, "batch/"), our_names(group(arrays, "out/"))
-    runner = Runner(env=ScriptedEnv(batch), model=ScriptedModel(batch), n_steps=7, gamma=0.97, lam=0.9)
-    rollout = runner.run()
-    for name, value in expected.items():
-        np.testing.assert_allclose(getattr(rollout, name), value, atol=2e-5, rtol=1e-5, err_msg=name)
-        assert getattr(rollout, name).dtype.kind == value.dtype.kind
-    assert runner.model.num_timesteps == 21
+    assert_runner_returns("runner_ppo2_gae", partial(Runner, lam=0.9))

@@ -1,5 +1,5 @@
 """Which variables have a block of the Fisher matrix that K-FAC can factor, found in the graph."""
-from typing import Dict, List, NamedTuple, Sequence, Set
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import tensorflow.compat.v1 as tf
 
@@ -28,10 +28,12 @@ def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: b
     :param joint_bias: whether a bias added by ``tf.nn.bias_add`` shares the block of its weight
     :return: the blocks, in the order of the variables
     """
-    path = _ops_behind(loss)
+    path = _reachable(loss.op, lambda op: [tensor.op for tensor in op.inputs])
     weights, biases = [], []
     for variable in variables:
-        values = _values(variable)
+        # the tensors that hold its value: each use reads it anew
+        values = _reachable(variable.op.outputs[0], lambda tensor: [
+            op.outputs[0] for op in tensor.consumers() if op.type in ('ReadVariableOp', 'Identity')])
         consumers = [op for value in values.values() for op in value.consumers() if op.name in path]
         consumers.sort(key=lambda op: op.name)  # TensorFlow gives them in the order of their addresses
         products = [op for op in consumers if _is_product(op, values)]
@@ -53,24 +55,14 @@ def find_blocks(loss: tf.Tensor, variables: Sequence[tf.Variable], joint_bias: b
     return [blocks[variable.name] for variable in variables if variable.name in blocks]
 
 
-def _ops_behind(tensor: tf.Tensor) -> Set[str]:
-    """Return the names of all operations that a tensor depends on."""
-    found, pending = set(), [tensor.op]
+def _reachable(start: Any, neighbours: Callable[[Any], List]) -> Dict[str, Any]:
+    """Return, by name, the operation or tensor ``start`` and all that is reached from it by way of ``neighbours``."""
+    found, pending = {}, [start]
     while pending:
-        op = pending.pop()
-        if op.name not in found:
-            found.add(op.name)
-            pending.extend(tensor.op for tensor in op.inputs)
-    return found
-
-
-def _values(variable: tf.Variable) -> Dict[str, tf.Tensor]:
-    """Return the tensors, by name, that hold the value of a variable: each use reads it anew."""
-    found, pending = {}, [variable.op.outputs[0]]
-    while pending:
-        tensor = pending.pop(0)
-        found[tensor.name] = tensor
-        pending.extend(op.outputs[0] for op in tensor.consumers() if op.type in ('ReadVariableOp', 'Identity'))
+        node = pending.pop()
+        if node.name not in found:
+            found[node.name] = node
+            pending.extend(neighbours(node))
     return found
 
 

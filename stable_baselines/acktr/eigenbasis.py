@@ -1,7 +1,6 @@
 """Eigendecompositions of the Kronecker factors, and products with their damped inverse."""
 from typing import Optional, Tuple
 
-import numpy as np
 import scipy.linalg
 import tensorflow.compat.v1 as tf
 
@@ -14,33 +13,25 @@ _SOLVER_IS_SLOW = tf.__version__.startswith('1.')
 _LARGE = 256
 
 
-def decompose(matrix: tf.Tensor, variable: tf.Variable, float64: bool = False, in_background: bool = False,
-              debug: bool = False) -> Basis:
+def decompose(variable: tf.Variable, float64: bool = False, in_background: bool = False, debug: bool = False) -> Basis:
     """
     Decompose a factor.
 
-    :param matrix: the factor, symmetric, shape (n, n)
-    :param variable: the variable that keeps it, for messages
+    :param variable: the factor, symmetric, shape (n, n)
     :param float64: whether to calculate in double precision
     :param in_background: whether Python must run meanwhile: SciPy's LAPACK blocks it
     :param debug: whether to print negative eigenvalues
     :return: eigenvalues, those near or below zero replaced by zero, and eigenvectors
     """
+    matrix = variable.read_value()
     given = tf.cast(matrix, tf.float64) if float64 else matrix
     if not _SOLVER_IS_SLOW or in_background or int(matrix.shape[0]) < _LARGE:
         eigenvalues, eigenvectors = tf.linalg.eigh(given)
     else:
-        eigenvalues, eigenvectors = tf.numpy_function(_divide_and_conquer, [given], [given.dtype, given.dtype])
-        eigenvalues.set_shape(matrix.shape[:1])
-        eigenvectors.set_shape(matrix.shape)
+        eigenvalues, eigenvectors = tf.numpy_function(
+            lambda array: scipy.linalg.eigh(array, driver='evd'), [given], [given.dtype, given.dtype])
     eigenvalues = detect_min_val(tf.cast(eigenvalues, matrix.dtype), variable, name='K-FAC', debug=debug)
     return eigenvalues, tf.cast(eigenvectors, matrix.dtype)
-
-
-def _divide_and_conquer(matrix: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues and eigenvectors of a symmetric matrix."""
-    eigenvalues, eigenvectors = scipy.linalg.eigh(matrix, driver='evd')
-    return eigenvalues, np.ascontiguousarray(eigenvectors)
 
 
 def solve(gradient: tf.Tensor, input_basis: Optional[Basis], output_basis: Basis, damping: float,

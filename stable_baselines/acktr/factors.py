@@ -9,7 +9,6 @@ for N samples that make R rows: one row per sample for a dense layer (https://ar
 position of the filters for a convolution (https://arxiv.org/abs/1602.01407), one for every time step for a weight that
 is used in all of them. A bias is a layer with the input 1.
 """
-from functools import partial
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
@@ -59,9 +58,9 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
     derivatives = dict(zip(outputs, tf.gradients(loss, list(outputs.values())) if outputs else []))
     factors = {}
 
-    def get(key, build, name):
+    def get(key, name, moment, *arguments):
         if key not in factors:
-            factors[key] = Factor(build(), name)
+            factors[key] = Factor(moment(*arguments), name)
         return factors[key]
 
     sides = []
@@ -71,11 +70,10 @@ def make_factors(blocks: Sequence[Block], loss: tf.Tensor, average_positions: bo
         name = block.variables[0].op.name
         has_weight = block.ops[0].type in PRODUCTS
         as_one = average_positions or not has_weight
-        output = get(('output', _names(block.outputs), as_one and block.outputs[0].shape.ndims > 2),
-                     partial(_output_moment, [derivatives[tensor.name] for tensor in block.outputs], as_one),
-                     name + '/output')
-        input_ = get(('input',) + _input_key(block), partial(_input_moment, block, average_positions),
-                     name + '/input') if has_weight else None
+        output = get(('output', _names(block.outputs), as_one and block.outputs[0].shape.ndims > 2), name + '/output',
+                     _output_moment, [derivatives[tensor.name] for tensor in block.outputs], as_one)
+        input_ = get(('input',) + _input_key(block), name + '/input',
+                     _input_moment, block, average_positions) if has_weight else None
         sides.append(Sides(block, input_, output))
     return sides
 
@@ -138,7 +136,6 @@ def as_matrix(gradients: Sequence[tf.Tensor], sides: Sides) -> tf.Tensor:
 
 def from_matrix(matrix: tf.Tensor, sides: Sides) -> List[tf.Tensor]:
     """Undo ``as_matrix``: split a matrix into tensors in the shapes of the block's variables."""
-    n_outputs = int(sides.output.average.shape[0])
     shapes = [variable.shape.as_list() for variable in sides.block.variables]
-    pieces = tf.split(matrix, [intprod(shape) // n_outputs for shape in shapes], axis=0)
+    pieces = tf.split(matrix, [intprod(shape[:-1]) for shape in shapes], axis=0)
     return [tf.reshape(piece, shape) for piece, shape in zip(pieces, shapes)]

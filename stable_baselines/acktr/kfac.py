@@ -1,11 +1,12 @@
 """Kronecker-Factored Approximate Curvature, https://arxiv.org/abs/1503.05671, with a trust region (ACKTR's step)."""
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.blocks import Block, find_blocks
 from stable_baselines.acktr.eigenbasis import Basis, decompose, solve
 from stable_baselines.acktr.factors import Factor, Sides, as_matrix, from_matrix, make_factors, make_state
+from stable_baselines.common.tf_util import clip_gradients
 
 GradAndVar = Tuple[Optional[tf.Tensor], tf.Variable]
 
@@ -13,15 +14,12 @@ GradAndVar = Tuple[Optional[tf.Tensor], tf.Variable]
 KFAC_OPS = ['MatMul', 'Conv2D', 'BiasAdd']
 KFAC_DEBUG = False
 
-_RANGES = {
-    'momentum': ("in [0, 1)", lambda value: 0 <= value < 1),
-    'clip_kl': ("positive", lambda value: value > 0),
-    'kfac_update': ("at least 1", lambda value: value >= 1),
-    'stats_accum_iter': ("at least 1", lambda value: value >= 1),
-    'cold_iter': ("at least 0", lambda value: value >= 0),
-    'epsilon': ("positive", lambda value: value > 0),
-    'stats_decay': ("in [0, 1)", lambda value: 0 <= value < 1),
-}
+_RANGES = (
+    ("in [0, 1)", lambda value: 0 <= value < 1, ('momentum', 'stats_decay')),
+    ("positive", lambda value: value > 0, ('clip_kl', 'epsilon')),
+    ("at least 1", lambda value: value >= 1, ('kfac_update', 'stats_accum_iter')),
+    ("at least 0", lambda value: value >= 0, ('cold_iter',)),
+)
 
 
 class KfacOptimizer:
@@ -77,9 +75,10 @@ class KfacOptimizer:
         self.blockdiag_bias, self.approx_t2 = blockdiag_bias, approx_t2
         self.kfac_update, self.async_eigen_decomp = kfac_update, async_eigen_decomp
         self.use_float64, self.verbose = use_float64, verbose
-        for name, (accepted, is_valid) in _RANGES.items():
-            if not is_valid(getattr(self, name)):
-                raise ValueError(f"{name} must be {accepted}, got {getattr(self, name)!r}")
+        for accepted, is_valid, names in _RANGES:
+            for name in names:
+                if not is_valid(getattr(self, name)):
+                    raise ValueError(f"{name} must be {accepted}, got {getattr(self, name)!r}")
         with tf.variable_scope('KFAC'):
             self.global_step = make_state(0, 'global_step')  # number of calls
             self.factor_step = make_state(0, 'factor_step')  # number of eigendecompositions
@@ -131,10 +130,7 @@ class KfacOptimizer:
         if self.verbose > 1:
             known = {var.name for sides in factors for var in sides.block.variables}
             print("K-FAC has no factors for", [var.name for var in varlist if var.name not in known])
-        stats: List[Factor] = []
-        for sides in factors:
-            stats += [factor for factor in sides[1:] if factor is not None and factor not in stats]
-        return stats
+        return list(dict.fromkeys(factor for sides in factors for factor in sides[1:] if factor is not None))
 
     def apply_stats(self, stats_updates: Sequence[tf.Tensor]) -> tf.Operation:
         """Count a call and average: with equal weights at first, then running; decompose too, unless asynchronous."""
@@ -167,8 +163,8 @@ class KfacOptimizer:
 
     def compute_stats_eigen(self) -> List[Basis]:
         """Decompose the averages into eigenvalues and eigenvectors, for each factor."""
-        return [decompose(factor.average.read_value(), factor.average, float64=self.use_float64,
-                          in_background=self.async_eigen_decomp, debug=KFAC_DEBUG) for factor in self.stats]
+        return [decompose(factor.average, self.use_float64, in_background=self.async_eigen_decomp, debug=KFAC_DEBUG)
+                for factor in self.stats]
 
     def apply_stats_eigen(self, eigen_list: Sequence[Basis]) -> tf.Operation:
         """Keep what ``compute_stats_eigen`` returned for the following steps."""
@@ -180,9 +176,7 @@ class KfacOptimizer:
         """Decompose when the first statistics are complete, then every kfac_update calls."""
         n_stats, n_first = self._count_stats()
         is_due = tf.logical_and(n_stats >= n_first, tf.equal(n_stats % self.kfac_update, 0))
-        decomposed = tf.cond(is_due, lambda: _then_true(self.apply_stats_eigen(self.compute_stats_eigen())),
-                             lambda: tf.constant(False))
-        return decomposed.op
+        return tf.cond(is_due, lambda: self.apply_stats_eigen(self.compute_stats_eigen()), tf.no_op).op
 
     def get_kfac_precond_updates(self, gradlist: Sequence[tf.Tensor],
                                  varlist: Sequence[tf.Variable]) -> List[tf.Tensor]:
@@ -218,8 +212,8 @@ class KfacOptimizer:
         gradients, variables = _with_gradient(grads)
         is_warm = self.factor_step.read_value() > 0
         directions = tf.cond(is_warm, lambda: self.get_kfac_precond_updates(gradients, variables),
-                             lambda: _clipped(gradients, self.max_grad_norm))
-        directions = directions if isinstance(directions, (list, tuple)) else [directions]  # of a single variable
+                             lambda: clip_gradients(gradients, self.max_grad_norm)[0],
+                             strict=True)  # a list for a single variable, too
 
         cold_lr = self.cold_lr * tf.ones([])
         if self.full_stats_init:
@@ -249,16 +243,3 @@ def _with_gradient(grads: Iterable[GradAndVar]) -> Tuple[List[tf.Tensor], List[t
     """Leave out the variables without a gradient."""
     pairs = [(tf.convert_to_tensor(grad), var) for grad, var in grads if grad is not None]
     return [grad for grad, _ in pairs], [var for _, var in pairs]
-
-
-def _clipped(gradients: List[tf.Tensor], max_grad_norm: Optional[float]) -> List[tf.Tensor]:
-    """Clip gradients to a global norm, or return copies."""
-    if max_grad_norm is None:
-        return [tf.identity(grad) for grad in gradients]
-    return tf.clip_by_global_norm(gradients, max_grad_norm)[0]
-
-
-def _then_true(op: Any) -> tf.Tensor:
-    """Return True once an operation is done: a branch of ``tf.cond`` must return a tensor."""
-    with tf.control_dependencies([op]):
-        return tf.constant(True)

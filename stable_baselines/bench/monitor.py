@@ -101,9 +101,8 @@ class Monitor(Wrapper):
         self.episode_rewards.append(reward)
         self.episode_lengths.append(length)
         self.episode_times.append(duration)
-        record = {'r': round(reward, 6), 'l': length, 't': round(duration, 6)}
-        record.update((key, info[key]) for key in self.info_keywords)
-        record.update(self.current_reset_info)
+        record = {'r': round(reward, 6), 'l': length, 't': round(duration, 6),
+                  **{key: info[key] for key in self.info_keywords}, **self.current_reset_info}
         if self.logger is not None:
             self.logger.writerow(record)
         return record
@@ -149,10 +148,9 @@ def load_results(path: str) -> 'pandas.DataFrame':
     :raises LoadMonitorResultsError: if there are no such files
     """
     import pandas
-    csv_files, json_files = get_monitor_files(path), sorted(glob(os.path.join(path, '*monitor.json')))
-    if not csv_files and not json_files:
+    loaded = [_load(name) for name in get_monitor_files(path) + sorted(glob(os.path.join(path, '*monitor.json')))]
+    if not loaded:
         raise LoadMonitorResultsError(f"path={path!r}: accepted is a folder with files *{Monitor.EXT}")
-    loaded = [_load_csv(name) for name in csv_files] + [_load_json(name) for name in json_files]
     for header, frame in loaded:
         frame['t'] += header['t_start']
     results = pandas.concat([frame for _, frame in loaded], sort=False)
@@ -161,19 +159,14 @@ def load_results(path: str) -> 'pandas.DataFrame':
     return results
 
 
-def _load_csv(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
-    """Load one csv file: its header and its episodes."""
+def _load(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
+    """Load one file, a csv file or one of the old format with a json object in each line: header and episodes."""
     import pandas
     with open(file_name, encoding='utf-8') as file_handler:
+        if file_name.endswith('.json'):
+            header, *episodes = (json.loads(line) for line in file_handler if line.strip())
+            return header, pandas.DataFrame(episodes)
         first_line = file_handler.readline()
         if not first_line.startswith('#'):
             raise ValueError(f"{file_name}: not a monitor's file, because its first line is {first_line!r}")
         return json.loads(first_line[1:]), pandas.read_csv(file_handler, index_col=None)
-
-
-def _load_json(file_name: str) -> Tuple[Dict[str, Any], 'pandas.DataFrame']:
-    """Load one file of the old format, a json object in each line: its header and its episodes."""
-    import pandas
-    with open(file_name, encoding='utf-8') as file_handler:
-        lines = [json.loads(line) for line in file_handler if line.strip()]
-    return lines[0], pandas.DataFrame(lines[1:])

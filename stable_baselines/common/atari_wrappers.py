@@ -2,7 +2,7 @@
 import re
 from collections import deque
 from functools import partial
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -15,11 +15,6 @@ __all__ = ['ClipRewardEnv', 'EpisodicLifeEnv', 'FireResetEnv', 'FrameStack', 'La
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
 NOOP, FIRE = 0, 1  # where these two stand among the actions of a game that has them
-
-
-def _action_meanings(env: Any) -> List[str]:
-    """Return the names of a game's actions, in the order of their numbers."""
-    return env.unwrapped.get_action_meanings()
 
 
 class NoopResetEnv(Wrapper):
@@ -37,8 +32,9 @@ class NoopResetEnv(Wrapper):
         super().__init__(env)
         if noop_max < 1:
             raise ValueError(f"noop_max={noop_max!r}: accepted is a positive integer")
-        if _action_meanings(self)[NOOP] != 'NOOP':
-            raise ValueError(f"env={self.env}: its actions are {_action_meanings(self)}: action 0 must be NOOP")
+        meanings = self.unwrapped.get_action_meanings()
+        if meanings[NOOP] != 'NOOP':
+            raise ValueError(f"env={self.env}: its actions are {meanings}: action 0 must be NOOP")
         self.noop_max = noop_max
         self.override_num_noops: Optional[int] = None
         self.noop_action = NOOP
@@ -71,7 +67,7 @@ class FireResetEnv(Wrapper):
 
     def __init__(self, env: Any):
         super().__init__(env)
-        meanings = _action_meanings(self)
+        meanings = self.unwrapped.get_action_meanings()
         if len(meanings) < 3 or meanings[FIRE] != 'FIRE':
             raise ValueError(f"env={self.env}: its actions are {meanings}: they must be at least three, and action 1 "
                              "must be FIRE")
@@ -160,8 +156,7 @@ class WarpFrame(ObservationWrapper):
 
     def __init__(self, env: Any):
         super().__init__(env)
-        self.width = 84
-        self.height = 84
+        self.width = self.height = 84
         self.observation_space = spaces.Box(low=0, high=255, shape=(self.height, self.width, 1), dtype=np.uint8)
 
     def observation(self, frame: np.ndarray) -> np.ndarray:
@@ -270,7 +265,8 @@ def wrap_deepmind(env: Any, episode_life: bool = True, clip_rewards: bool = True
     :param scale: whether observations are scaled to 0 ... 1, which the policies do themselves
     :return: the wrapped game
     """
-    layers = [(episode_life, EpisodicLifeEnv), ('FIRE' in _action_meanings(env), FireResetEnv), (True, WarpFrame),
+    has_fire = 'FIRE' in env.unwrapped.get_action_meanings()
+    layers = [(episode_life, EpisodicLifeEnv), (has_fire, FireResetEnv), (True, WarpFrame),
               (scale, ScaledFloatFrame), (clip_rewards, ClipRewardEnv), (frame_stack, partial(FrameStack, n_frames=4))]
     for is_wanted, wrap in layers:
         if is_wanted:

@@ -68,6 +68,3 @@ class BitFlippingEnv(GoalEnv):
     def render(self, mode: str = 'human') -> None:
         """Print the bits."""
         print(self.state)
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to release."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from stable_baselines import logger
 from stable_baselines.common.evaluation import evaluate_policy
-from stable_baselines.common.gym_compat import Env, convert_env
+from stable_baselines.common.gym_compat import Env
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, sync_envs_normalization
 
 
@@ -177,8 +177,7 @@ class ConvertCallback(BaseCallback):
     :raises TypeError: if it is not callable
     """
 
-    def __init__(self, callback: Optional[Callable[[Dict[str, Any], Dict[str, Any]], Optional[bool]]],
-                 verbose: int = 0):
+    def __init__(self, callback: Optional[Callable], verbose: int = 0):
         super().__init__(verbose)
         if callback is not None and not callable(callback):
             raise TypeError(f"callback={callback!r}: accepted is a BaseCallback, a function, a list of them or None")
@@ -214,19 +213,18 @@ class CheckpointCallback(BaseCallback):
 
     def __init__(self, save_freq: int, save_path: str, name_prefix: str = 'rl_model', verbose: int = 0):
         super().__init__(verbose)
-        _check_positive(save_freq=save_freq)
+        _check_positive('save_freq', save_freq)
         self.save_freq, self.save_path, self.name_prefix = save_freq, save_path, name_prefix
 
     def _init_callback(self) -> None:
-        _make_folder(self.save_path)
+        os.makedirs(self.save_path, exist_ok=True)
 
     def _on_step(self) -> bool:
-        if self.n_calls % self.save_freq != 0:
-            return True
-        file = os.path.join(self.save_path, "_".join([self.name_prefix, str(self.num_timesteps), "steps"]))
-        self.model.save(file)
-        if self.verbose > 1:
-            print("Saving model checkpoint to", file)
+        if self.n_calls % self.save_freq == 0:
+            file = os.path.join(self.save_path, f"{self.name_prefix}_{self.num_timesteps}_steps")
+            self.model.save(file)
+            if self.verbose > 1:
+                print("Saving model checkpoint to", file)
         return True
 
 
@@ -254,10 +252,9 @@ class EvalCallback(EventCallback):
                  best_model_save_path: Optional[str] = None, deterministic: bool = True, render: bool = False,
                  verbose: int = 1):
         super().__init__(callback_on_new_best, verbose=verbose)
-        _check_positive(n_eval_episodes=n_eval_episodes)
+        _check_positive('n_eval_episodes', n_eval_episodes)
         if not isinstance(eval_env, VecEnv):
-            single_env = convert_env(eval_env)
-            eval_env = DummyVecEnv([lambda: single_env])
+            eval_env = DummyVecEnv([lambda env=eval_env: env])
         if eval_env.num_envs != 1:
             raise ValueError(f"eval_env={eval_env!r}: accepted is one environment, it holds {eval_env.num_envs}")
         self.eval_env, self.eval_freq, self.n_eval_episodes = eval_env, eval_freq, n_eval_episodes
@@ -275,8 +272,9 @@ class EvalCallback(EventCallback):
         if training_layers != eval_layers:
             warnings.warn("Training and eval env are not of the same type: their wrappers are "
                           f"{training_layers or 'none'} != {eval_layers or 'none'}", stacklevel=2)
-        _make_folder(self.best_model_save_path)
-        _make_folder(self.log_path and os.path.dirname(self.log_path))
+        for folder in (self.best_model_save_path, self.log_path and os.path.dirname(self.log_path)):
+            if folder is not None:
+                os.makedirs(folder, exist_ok=True)
 
     def _on_step(self) -> bool:
         if self.eval_freq <= 0 or self.n_calls % self.eval_freq != 0:
@@ -348,12 +346,12 @@ class EveryNTimesteps(EventCallback):
 
     def __init__(self, n_steps: int, callback: BaseCallback):
         super().__init__(callback)
-        _check_positive(n_steps=n_steps)
+        _check_positive('n_steps', n_steps)
         self.n_steps, self.last_time_trigger = n_steps, 0
 
     def _on_training_start(self) -> None:
-        if self.num_timesteps < self.last_time_trigger:  # a second ``learn`` counts from zero again
-            self.last_time_trigger = self.num_timesteps
+        # a second ``learn`` counts from zero again
+        self.last_time_trigger = min(self.last_time_trigger, self.num_timesteps)
         super()._on_training_start()
 
     def _on_step(self) -> bool:
@@ -392,17 +390,10 @@ class ProgressBarCallback(BaseCallback):
         self._bar.close()
 
 
-def _check_positive(**counts) -> None:
-    """Refuse the first of these arguments that is below 1."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}={count!r}: accepted is a positive integer")
-
-
-def _make_folder(path: Optional[str]) -> None:
-    """Make a folder and those above it, unless it exists or the path is None."""
-    if path is not None:
-        os.makedirs(path, exist_ok=True)
+def _check_positive(name: str, count: int) -> None:
+    """Refuse an argument that is below 1."""
+    if count < 1:
+        raise ValueError(f"{name}={count!r}: accepted is a positive integer")
 
 
 def _wrapper_names(env: Any) -> List[str]:

@@ -14,9 +14,6 @@ from stable_baselines.common.gym_compat.libraries import LIBRARY
 from stable_baselines.common.misc_util import mpi_rank_or_zero, set_global_seeds
 from stable_baselines.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
 
-__all__ = ['arg_parser', 'atari_arg_parser', 'make_atari_env', 'make_mujoco_env', 'make_robotics_env', 'make_vec_env',
-           'mujoco_arg_parser', 'robotics_arg_parser', 'train_atari']
-
 # What the command lines call the policies. The names are those that models know, so that this needs no TensorFlow.
 ATARI_POLICIES = {'cnn': 'CnnPolicy', 'lstm': 'CnnLstmPolicy', 'lnlstm': 'CnnLnLstmPolicy'}
 

@@ -22,8 +22,7 @@ def fmt_item(item: Any, min_width: int) -> str:
             raise ValueError(f"item of shape {item.shape}: accepted is a scalar or an array without dimensions")
         item = item.item()
     if isinstance(item, (float, np.floating)):
-        size = abs(item)
-        scientific = size > 0 and (size < 1e-4 or size > 1e4)
+        scientific = item != 0 and not 1e-4 <= abs(item) <= 1e4
         text = f'{item:.2e}' if scientific else f'{item:.5f}'
     else:
         text = str(item)

@@ -13,9 +13,11 @@ from stable_baselines.common.tf_util import sample as sample_categorical
 class ProbabilityDistribution:
     """A batch of distributions over actions."""
 
+    flat: tf.Tensor  # a subclass sets it, or overrides the method that returns it
+
     def flatparam(self) -> tf.Tensor:
         """Return the parameters of the distribution, shape (n_batch, n_params)."""
-        raise NotImplementedError
+        return self.flat
 
     def mode(self) -> tf.Tensor:
         """Return the most likely actions, shape (n_batch,) + action shape."""
@@ -51,10 +53,7 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
     """One choice among n categories, by unnormalised log-probabilities (n_batch, n_categories)."""
 
     def __init__(self, logits: tf.Tensor):
-        self.logits = logits
-
-    def flatparam(self) -> tf.Tensor:
-        return self.logits
+        self.flat = self.logits = logits
 
     def mode(self) -> tf.Tensor:
         return tf.argmax(self.logits, axis=-1)
@@ -87,9 +86,6 @@ class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
         """Add up what a method of the categoricals gives: independent log-likelihoods, KLs and entropies add."""
         return tf.add_n([getattr(dist, method)(*args) for dist, *args in zip(self.categoricals, *arguments)])
 
-    def flatparam(self) -> tf.Tensor:
-        return self.flat
-
     def mode(self) -> tf.Tensor:
         return tf.stack([dist.mode() for dist in self.categoricals], axis=-1)
 
@@ -120,9 +116,6 @@ class DiagGaussianProbabilityDistribution(ProbabilityDistribution):
         self.mean, self.logstd = tf.split(axis=-1, num_or_size_splits=2, value=flat)
         self.std = tf.exp(self.logstd)
 
-    def flatparam(self) -> tf.Tensor:
-        return self.flat
-
     def mode(self) -> tf.Tensor:
         return self.mean  # the bounds of the action space are applied outside
 
@@ -149,27 +142,22 @@ class BernoulliProbabilityDistribution(ProbabilityDistribution):
     """Several independent choices between 0 and 1, by the log-odds of a 1 (n_batch, n_actions)."""
 
     def __init__(self, logits: tf.Tensor):
-        self.logits = logits
+        self.flat = self.logits = logits
         self.probabilities = tf.sigmoid(logits)
-
-    def flatparam(self) -> tf.Tensor:
-        return self.logits
 
     def mode(self) -> tf.Tensor:
         return tf.round(self.probabilities)
 
     def neglogp(self, x: tf.Tensor) -> tf.Tensor:
-        return self._cross_entropy(tf.cast(x, tf.float32))
-
-    def _cross_entropy(self, labels: tf.Tensor) -> tf.Tensor:
-        """Compute -sum(labels * log p + (1 - labels) * log(1 - p)) of every row."""
+        labels = tf.cast(x, tf.float32)
         return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(logits=self.logits, labels=labels), axis=-1)
 
     def kl(self, other: ProbabilityDistribution) -> tf.Tensor:
-        return other._cross_entropy(self.probabilities) - self.entropy()
+        return other.neglogp(self.probabilities) - self.entropy()
 
     def entropy(self) -> tf.Tensor:
-        return self._cross_entropy(self.probabilities)
+        # linear in x, so the mean over the actions is that of the mean action
+        return self.neglogp(self.probabilities)
 
     def sample(self) -> tf.Tensor:
         uniform = tf.random_uniform(tf.shape(self.probabilities), seed=next_op_seed())
@@ -179,9 +167,11 @@ class BernoulliProbabilityDistribution(ProbabilityDistribution):
 class ProbabilityDistributionType:
     """What is known about the distribution of an action space before there is a network."""
 
-    # a subclass sets both, or overrides the methods that return them
+    # a subclass sets these, or overrides the methods that return them
     _distribution_class: Type[ProbabilityDistribution]
     _dtype: tf.DType
+    _param_shape: List[int]
+    _sample_shape: List[int]
 
     def probability_distribution_class(self) -> Type[ProbabilityDistribution]:
         """Return the class of the distributions."""
@@ -209,11 +199,11 @@ class ProbabilityDistributionType:
 
     def param_shape(self) -> List[int]:
         """Return the shape of the parameters of one distribution."""
-        raise NotImplementedError
+        return self._param_shape
 
     def sample_shape(self) -> List[int]:
         """Return the shape of one action."""
-        raise NotImplementedError
+        return self._sample_shape
 
     def sample_dtype(self) -> tf.DType:
         """Return the type of actions."""
@@ -235,12 +225,7 @@ class CategoricalProbabilityDistributionType(ProbabilityDistributionType):
 
     def __init__(self, n_cat: int):
         self.n_cat = int(n_cat)
-
-    def param_shape(self) -> List[int]:
-        return [self.n_cat]
-
-    def sample_shape(self) -> List[int]:
-        return []
+        self._param_shape, self._sample_shape = [self.n_cat], []
 
 
 class MultiCategoricalProbabilityDistributionType(ProbabilityDistributionType):
@@ -252,15 +237,10 @@ class MultiCategoricalProbabilityDistributionType(ProbabilityDistributionType):
         self.n_vec = np.asarray(n_vec).astype(np.int32)
         if self.n_vec.ndim != 1 or not np.all(self.n_vec > 0):
             raise ValueError(f"n_vec={n_vec!r}: accepted is a list of positive numbers of categories")
+        self._param_shape, self._sample_shape = [int(sum(self.n_vec))], [len(self.n_vec)]
 
     def proba_distribution_from_flat(self, flat: tf.Tensor) -> ProbabilityDistribution:
         return MultiCategoricalProbabilityDistribution(self.n_vec, flat)
-
-    def param_shape(self) -> List[int]:
-        return [int(sum(self.n_vec))]
-
-    def sample_shape(self) -> List[int]:
-        return [len(self.n_vec)]
 
 
 class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
@@ -270,6 +250,7 @@ class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
 
     def __init__(self, size: int):
         self.size = int(size)
+        self._param_shape, self._sample_shape = [2 * self.size], [self.size]
 
     def proba_distribution_from_latent(self, pi_latent_vector: tf.Tensor, vf_latent_vector: tf.Tensor,
                                        init_scale: float = 1.0, init_bias: float = 0.0) \
@@ -281,12 +262,6 @@ class DiagGaussianProbabilityDistributionType(ProbabilityDistributionType):
         q_values = linear(vf_latent_vector, 'q', self.size, init_scale=init_scale, init_bias=init_bias)
         return self.proba_distribution_from_flat(flat), mean, q_values
 
-    def param_shape(self) -> List[int]:
-        return [2 * self.size]
-
-    def sample_shape(self) -> List[int]:
-        return [self.size]
-
 
 class BernoulliProbabilityDistributionType(ProbabilityDistributionType):
     """Distributions for a MultiBinary space with ``size`` choices."""
@@ -295,12 +270,7 @@ class BernoulliProbabilityDistributionType(ProbabilityDistributionType):
 
     def __init__(self, size: int):
         self.size = int(size)
-
-    def param_shape(self) -> List[int]:
-        return [self.size]
-
-    def sample_shape(self) -> List[int]:
-        return [self.size]
+        self._param_shape = self._sample_shape = [self.size]
 
 
 def make_proba_dist_type(ac_space: spaces.Space) -> ProbabilityDistributionType:

@@ -7,8 +7,6 @@ import numpy as np
 from stable_baselines.common.gym_compat import convert_env, convert_space, is_env, spaces
 from stable_baselines.common.vec_env import DummyVecEnv, VecCheckNan
 
-__all__ = ['InvalidEnvError', 'check_env']
-
 GOAL_KEYS = {'observation', 'achieved_goal', 'desired_goal'}
 NAN_CHECK_STEPS = 10
 SMALLEST_IMAGE = 36  # pixels; of a smaller one the default CNN's last convolution would leave nothing
@@ -34,7 +32,10 @@ def check_env(env: Any, warn: bool = True, skip_render_check: bool = True) -> No
     for advice in _space_advice(classic_env) if warn else ():
         warnings.warn(advice, UserWarning, stacklevel=2)
     _check_reset_and_step(env, classic_env)
-    _check_nan(classic_env)
+    vec_env = VecCheckNan(DummyVecEnv([lambda: classic_env]))  # warns if it sees NaN or infinity
+    vec_env.reset()
+    for _ in range(NAN_CHECK_STEPS):
+        vec_env.step([classic_env.action_space.sample()])
     if not skip_render_check:
         modes = classic_env.metadata.get('render.modes') or []
         if warn and not modes:
@@ -72,12 +73,10 @@ def _space_advice(env: Any) -> Iterator[str]:
     space = env.observation_space
     if isinstance(space, spaces.Box):
         yield from _box_advice(space)
-    elif isinstance(space, spaces.Dict) and not _is_goal_env(env):
-        yield ("The observation space is a Dict but the environment is not a gym.GoalEnv, this is not supported: you "
-               "will need to flatten the observation and maybe use a custom policy.")
-    elif isinstance(space, spaces.Tuple):
-        yield ("The observation space is a Tuple, this is not supported: you will need to flatten the observation and "
-               "maybe use a custom policy.")
+    elif isinstance(space, (spaces.Dict, spaces.Tuple)) and not _is_goal_env(env):
+        kind = "Tuple" if isinstance(space, spaces.Tuple) else "Dict but the environment is not a gym.GoalEnv"
+        yield (f"The observation space is a {kind}, this is not supported: you will need to flatten the observation "
+               "and maybe use a custom policy.")
     space = env.action_space
     if isinstance(space, spaces.Box) and (np.any(space.low != -space.high) or np.any(np.abs(space.high) > 1)):
         yield "We recommend you to use a symmetric and normalized Box action space (range=[-1, 1])"
@@ -85,10 +84,10 @@ def _space_advice(env: Any) -> Iterator[str]:
 
 def _box_advice(space: Any) -> Iterator[str]:
     """Yield warnings about a Box of observations that does not go well with the default policies."""
-    if len(space.shape) not in (1, 3):
-        yield ("Your observation has an unconventional shape (neither an image, nor a 1D vector). We recommend you to "
-               "flatten the observation to have only a 1D vector")
     if len(space.shape) != 3:
+        if len(space.shape) != 1:
+            yield ("Your observation has an unconventional shape (neither an image, nor a 1D vector). We recommend you "
+                   "to flatten the observation to have only a 1D vector")
         return
     if np.any(space.low != 0) or np.any(space.high != 255):
         yield ("It seems that your observation space is an image but the upper and lower bounds are not in [0, 255]. "
@@ -167,11 +166,3 @@ def _box_mismatch(obs: np.ndarray, space: Any) -> Optional[str]:
         return None
     index = tuple(int(axis) for axis in np.argwhere(outside)[0])
     return f'the value {obs[index]} at {index} is not between {space.low[index]} and {space.high[index]}'
-
-
-def _check_nan(env: Any) -> None:
-    """Take some steps, and warn if there is NaN or infinity in an observation or a reward."""
-    vec_env = VecCheckNan(DummyVecEnv([lambda: env]))
-    vec_env.reset()
-    for _ in range(NAN_CHECK_STEPS):
-        vec_env.step([env.action_space.sample()])

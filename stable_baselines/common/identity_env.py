@@ -26,25 +26,20 @@ class IdentityEnv(Env):
         # one object: what seeds the actions seeds the observations
         self.action_space = self.observation_space = convert_space(space)
         self.ep_length = ep_length
-        self.current_step = 0
         self.num_resets = -1  # becomes 0 now
         self.reset()
 
     def reset(self) -> Any:
         self.current_step = 0
         self.num_resets += 1
-        self._choose_next_state()
+        self.state = self.action_space.sample()
         return self.state
 
     def step(self, action: Any) -> Step:
         reward = self._get_reward(action)
-        self._choose_next_state()
+        self.state = self.action_space.sample()
         self.current_step += 1
         return self.state, reward, self.current_step >= self.ep_length, {}
-
-    def _choose_next_state(self) -> None:
-        """Draw the next observation."""
-        self.state = self.action_space.sample()
 
     def _get_reward(self, action: Any) -> float:
         """Return 1 if the action equals the observation, else 0."""

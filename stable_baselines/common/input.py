@@ -19,22 +19,21 @@ def observation_input(ob_space: spaces.Space, batch_size: Optional[int] = None, 
     :return: placeholder (batch_size,) + space shape, and preprocessed observations, float32
     :raises TypeError: if the space is not supported
     """
+    is_box = isinstance(ob_space, spaces.Box)
+    if not (is_box or isinstance(ob_space, (spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete))):
+        raise TypeError(
+            f"observation space {ob_space} is not supported, use Box, Discrete, MultiDiscrete or MultiBinary")
+    dtype = tf.as_dtype(ob_space.dtype) if is_box else tf.int32
+    observation_ph = tf.placeholder(dtype, (batch_size,) + ob_space.shape, name=name)
     if isinstance(ob_space, spaces.Discrete):
-        observation_ph = tf.placeholder(tf.int32, (batch_size,), name=name)
         return observation_ph, tf.one_hot(observation_ph, int(ob_space.n))
-    if isinstance(ob_space, spaces.Box):
-        observation_ph = tf.placeholder(tf.as_dtype(ob_space.dtype), (batch_size,) + ob_space.shape, name=name)
-        processed = tf.cast(observation_ph, tf.float32)
-        bounded = np.all(np.isfinite(ob_space.low)) and np.all(np.isfinite(ob_space.high))
-        if scale and bounded and np.any(ob_space.high != ob_space.low):
-            processed = (processed - ob_space.low) / (ob_space.high - ob_space.low)
-        return observation_ph, processed
-    if isinstance(ob_space, spaces.MultiBinary):
-        observation_ph = tf.placeholder(tf.int32, (batch_size, int(ob_space.n)), name=name)
-        return observation_ph, tf.cast(observation_ph, tf.float32)
     if isinstance(ob_space, spaces.MultiDiscrete):
-        observation_ph = tf.placeholder(tf.int32, (batch_size, len(ob_space.nvec)), name=name)
         one_hots = [tf.one_hot(column, int(n_categories)) for column, n_categories
                     in zip(tf.unstack(observation_ph, axis=1), ob_space.nvec)]
         return observation_ph, tf.concat(one_hots, axis=-1)
-    raise TypeError(f"observation space {ob_space} is not supported, use Box, Discrete, MultiDiscrete or MultiBinary")
+    processed = tf.cast(observation_ph, tf.float32)
+    if is_box and scale:
+        bounded = np.all(np.isfinite(ob_space.low)) and np.all(np.isfinite(ob_space.high))
+        if bounded and np.any(ob_space.high != ob_space.low):
+            processed = (processed - ob_space.low) / (ob_space.high - ob_space.low)
+    return observation_ph, processed

@@ -5,6 +5,7 @@ import numpy as np
 import scipy.signal
 
 from stable_baselines.common.gym_compat.spaces import scale_action, unscale_action  # noqa: F401
+from stable_baselines.common.returns import discount_with_dones
 
 
 def safe_mean(arr: Sequence[float]) -> float:
@@ -35,14 +36,8 @@ def discount_with_boundaries(rewards: np.ndarray, episode_starts: np.ndarray, ga
     :param gamma: discount factor, in [0, 1]
     :return: discounted sums, shape (n_steps,)
     """
-    discounted = np.zeros_like(rewards)
-    running = 0.
-    for step in reversed(range(len(rewards))):
-        running = rewards[step] + gamma * running
-        discounted[step] = running
-        if episode_starts[step]:
-            running = 0.
-    return discounted
+    dones = np.append(episode_starts[1:], False)
+    return discount_with_dones(rewards, dones, gamma).astype(np.asarray(rewards).dtype)
 
 
 def explained_variance(y_pred: np.ndarray, y_true: np.ndarray) -> float:
@@ -55,11 +50,8 @@ def explained_variance(y_pred: np.ndarray, y_true: np.ndarray) -> float:
     :param y_true: targets, shape (n,)
     :return: the explained fraction, NaN when the targets do not vary
     """
-    y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
-    if y_true.ndim != 1 or y_pred.ndim != 1:
-        raise ValueError(f"y_pred and y_true of shapes {y_pred.shape} and {y_true.shape}: accepted are two vectors")
-    var_y = np.var(y_true)
-    return np.nan if var_y == 0 else 1 - np.var(y_true - y_pred) / var_y
+    var_y, var_error = _variances(y_pred, y_true, 1, "vectors")
+    return np.nan if var_y == 0 else 1 - var_error / var_y
 
 
 def explained_variance_2d(y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
@@ -70,13 +62,18 @@ def explained_variance_2d(y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     :param y_true: targets, same shape
     :return: explained fractions, shape (k,); 0 where the targets hardly vary
     """
-    y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
-    if y_true.ndim != 2 or y_pred.ndim != 2:
-        raise ValueError(f"y_pred and y_true of shapes {y_pred.shape} and {y_true.shape}: accepted are two matrices")
-    var_y = np.var(y_true, axis=0)
-    explained = 1 - np.var(y_true - y_pred, axis=0) / (var_y + 1e-8)
+    var_y, var_error = _variances(y_pred, y_true, 2, "matrices")
+    explained = 1 - var_error / (var_y + 1e-8)
     explained[var_y < 1e-10] = 0
     return explained
+
+
+def _variances(y_pred: np.ndarray, y_true: np.ndarray, ndim: int, accepted: str) -> Tuple[np.ndarray, np.ndarray]:
+    """Compute the variances of the targets and of the errors, along the first axis."""
+    y_pred, y_true = np.asarray(y_pred), np.asarray(y_true)
+    if y_true.ndim != ndim or y_pred.ndim != ndim:
+        raise ValueError(f"y_pred and y_true of shapes {y_pred.shape} and {y_true.shape}: accepted are two {accepted}")
+    return np.var(y_true, axis=0), np.var(y_true - y_pred, axis=0)
 
 
 def flatten_arrays(arrs: Sequence[np.ndarray]) -> np.ndarray:

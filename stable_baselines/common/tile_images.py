@@ -13,7 +13,6 @@ def tile_images(img_nhwc: np.ndarray) -> np.ndarray:
     n_images, height, width, n_channels = images.shape
     n_rows = int(np.ceil(np.sqrt(n_images)))
     n_columns = int(np.ceil(float(n_images) / n_rows))
-    grid = np.zeros((n_rows * n_columns, height, width, n_channels), dtype=images.dtype)
-    grid[:n_images] = images
+    grid = np.pad(images, [(0, n_rows * n_columns - n_images), (0, 0), (0, 0), (0, 0)], 'constant')
     grid = grid.reshape((n_rows, n_columns, height, width, n_channels))
     return grid.transpose((0, 2, 1, 3, 4)).reshape((n_rows * height, n_columns * width, n_channels))

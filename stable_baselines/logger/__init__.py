@@ -5,14 +5,14 @@ Log messages and tables of numbers to the terminal, text, JSON, CSV and TensorBo
 Environment variables for ``configure()``: ``OPENAI_LOGDIR`` is the folder, ``OPENAI_LOG_FORMAT`` the outputs, separated
 by commas; ``OPENAI_LOG_FORMAT_MPI`` takes its place in MPI processes of a rank above 0.
 """
+import contextlib
 import datetime
-import functools
 import os
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from stable_baselines.common.mpi_util import mpi_rank_or_zero
 from stable_baselines.logger.outputs import (
@@ -127,8 +127,7 @@ def logkv_mean(key: str, val: Optional[float]) -> None:
 
 def logkvs(key_values: Dict[str, Any]) -> None:
     """Set several values of the next row."""
-    for key, value in key_values.items():
-        logkv(key, value)
+    Logger.CURRENT.name2val.update(key_values)
 
 
 def dumpkvs() -> None:
@@ -211,15 +210,11 @@ class ProfileKV:
         Logger.CURRENT.name2val[self.name] += time.perf_counter() - self._start
 
 
-def profile(name: str) -> Callable[[Callable], Callable]:
+@contextlib.contextmanager
+def profile(name: str) -> Iterator[None]:
     """Make a decorator that logs the time spent in a function under the key ``wait_<name>``."""
-    def decorator(func: Callable) -> Callable:
-        @functools.wraps(func)
-        def timed(*args, **kwargs) -> Any:
-            with ProfileKV(name):
-                return func(*args, **kwargs)
-        return timed
-    return decorator
+    with ProfileKV(name):
+        yield
 
 
 def configure(folder: Optional[str] = None, format_strs: Optional[List[str]] = None) -> None:
@@ -234,8 +229,12 @@ def configure(folder: Optional[str] = None, format_strs: Optional[List[str]] = N
     :raises ValueError: for an unknown output
     """
     rank = mpi_rank_or_zero()
-    folder = _default_folder() if folder is None else folder
-    format_strs = _default_formats(rank) if format_strs is None else format_strs
+    if folder is None:
+        name = datetime.datetime.now().strftime('openai-%Y-%m-%d-%H-%M-%S-%f')
+        folder = os.environ.get('OPENAI_LOGDIR') or os.path.join(tempfile.gettempdir(), name)
+    if format_strs is None:  # by default, ranks above 0 stay off the terminal
+        variable, default = ('OPENAI_LOG_FORMAT', 'stdout,log,csv') if rank == 0 else ('OPENAI_LOG_FORMAT_MPI', 'log')
+        format_strs = [name.strip() for name in os.environ.get(variable, default).split(',') if name.strip()]
     if not isinstance(folder, (str, os.PathLike)):
         raise TypeError(f"folder={folder!r}: accepted is a path or None")
     if isinstance(format_strs, str):
@@ -245,18 +244,6 @@ def configure(folder: Optional[str] = None, format_strs: Optional[List[str]] = N
     outputs = [make_output_format(format_str, folder, suffix) for format_str in format_strs]
     Logger.CURRENT = Logger(folder=folder, output_formats=outputs)
     log(f"Logging to {folder}")
-
-
-def _default_folder() -> str:
-    """Return the folder that the environment asks for, or a new temporary one."""
-    name = datetime.datetime.now().strftime('openai-%Y-%m-%d-%H-%M-%S-%f')
-    return os.environ.get('OPENAI_LOGDIR') or os.path.join(tempfile.gettempdir(), name)
-
-
-def _default_formats(rank: int) -> List[str]:
-    """Return the outputs that the environment asks for; other ranks than 0 stay off the terminal by default."""
-    variable, default = ('OPENAI_LOG_FORMAT', 'stdout,log,csv') if rank == 0 else ('OPENAI_LOG_FORMAT_MPI', 'log')
-    return [name.strip() for name in os.environ.get(variable, default).split(',') if name.strip()]
 
 
 def reset() -> None:
@@ -273,7 +260,6 @@ class ScopedConfigure:
     def __init__(self, folder: Optional[str] = None, format_strs: Optional[List[str]] = None):
         self.dir = folder
         self.format_strs = format_strs
-        self.prevlogger: Optional[Logger] = None
 
     def __enter__(self) -> 'ScopedConfigure':
         self.prevlogger = Logger.CURRENT

@@ -1,6 +1,5 @@
 """A tour of the logger, as Stable Baselines 2.10 has it: ``python -m stable_baselines.logger``"""
 import os
-import shutil
 import tempfile
 
 from stable_baselines import logger
@@ -10,9 +9,7 @@ if __name__ == '__main__':
     logger.debug("shouldn't appear")
     logger.set_level(logger.DEBUG)
     logger.debug("should appear")
-    folder = os.path.join(tempfile.gettempdir(), 'testlogging')
-    shutil.rmtree(folder, ignore_errors=True)
-    logger.configure(folder=folder)
+    logger.configure(folder=os.path.join(tempfile.gettempdir(), 'testlogging'))
     for row in ({'a': 3, 'b': 2.5}, {'a': 5.5, 'b': -2.5}):
         logger.logkvs(row)
         logger.dumpkvs()

@@ -52,7 +52,7 @@ class HumanOutputFormat(KVWriter, SeqWriter):
         if not kvs:
             warnings.warn("Tried to write empty key-value dict", stacklevel=2)
             return
-        rows = [(_truncate(str(key)), _truncate(_format_value(kvs[key]))) for key in sorted(kvs, key=str)]
+        rows = [(_format_cell(str(key)), _format_cell(kvs[key])) for key in sorted(kvs, key=str)]
         key_width = max(len(key) for key, _ in rows)
         value_width = max(len(value) for _, value in rows)
         dashes = '-' * (key_width + value_width + 7)
@@ -72,15 +72,11 @@ class HumanOutputFormat(KVWriter, SeqWriter):
             self._file.close()
 
 
-def _truncate(text: str) -> str:
-    """Cut a text that is too long for a table."""
-    return text if len(text) <= MAX_CELL_LENGTH else f'{text[:MAX_CELL_LENGTH - 3]}...'
-
-
-def _format_value(value: Any) -> str:
-    """Format a value for a table: three significant digits, in a column of eight, for a float."""
+def _format_cell(value: Any) -> str:
+    """Format a value for a table: three significant digits, in a column of eight, for a float; cut a long text."""
     # as Stable Baselines 2.10: only Python's float and its subclass np.float64; others show all their digits
-    return f'{value:<8.3g}' if isinstance(value, float) else str(value)
+    text = f'{value:<8.3g}' if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_CELL_LENGTH else f'{text[:MAX_CELL_LENGTH - 3]}...'
 
 
 class JSONOutputFormat(KVWriter):
@@ -123,20 +119,16 @@ class CSVOutputFormat(KVWriter):
 
     def writekvs(self, kvs: Dict[str, Any]) -> None:
         new_keys = [key for key in kvs if key not in self.keys]
-        if new_keys:
-            self._add_columns(new_keys)
+        if new_keys:  # then the file is written anew, with more columns
+            self.file.seek(0)
+            old_rows = list(csv.reader(self.file))[1:]
+            self.keys.extend(new_keys)
+            self.file.seek(0)
+            self.file.truncate()
+            self._writer.writerow(self.keys)
+            self._writer.writerows(row + [''] * len(new_keys) for row in old_rows)
         self._writer.writerow([kvs.get(key) for key in self.keys])
         self.file.flush()
-
-    def _add_columns(self, new_keys: List[str]) -> None:
-        """Rewrite the file with more columns."""
-        self.file.seek(0)
-        old_rows = list(csv.reader(self.file))[1:]
-        self.keys.extend(new_keys)
-        self.file.seek(0)
-        self.file.truncate()
-        self._writer.writerow(self.keys)
-        self._writer.writerows(row + [''] * (len(self.keys) - len(row)) for row in old_rows)
 
     def close(self) -> None:
         """Close the file."""
@@ -152,11 +144,9 @@ class TensorBoardOutputFormat(KVWriter):
 
     def __init__(self, folder: str):
         import tensorflow.compat.v1 as tf
-        os.makedirs(folder, exist_ok=True)
         self.dir = folder
         self.step = 1
-        self._graph = tf.Graph()
-        with self._graph.as_default():  # TF 2 is eager outside of a graph, and has no file writer there
+        with tf.Graph().as_default():  # TF 2 is eager outside of a graph, and makes no file writer there
             self.writer = tf.summary.FileWriter(folder)
 
     def writekvs(self, kvs: Dict[str, Any]) -> None:
@@ -164,9 +154,8 @@ class TensorBoardOutputFormat(KVWriter):
             raise ValueError("cannot write after close()")
         import tensorflow.compat.v1 as tf
         summary = tf.Summary(value=[summary_val(key, value) for key, value in kvs.items() if valid_float_value(value)])
-        with self._graph.as_default():
-            self.writer.add_summary(summary, self.step)
-            self.writer.flush()
+        self.writer.add_summary(summary, self.step)
+        self.writer.flush()
         self.step += 1
 
     def close(self) -> None:

@@ -22,8 +22,7 @@ def train(env_id: str, num_timesteps: int, seed: int) -> Tuple[PPO2, VecNormaliz
     set_global_seeds(seed)
     model = PPO2(MlpPolicy, env, n_steps=2048, nminibatches=32, lam=0.95, gamma=0.99, noptepochs=10, ent_coef=0.0,
                  learning_rate=3e-4, cliprange=0.2, verbose=1, seed=seed)
-    model.learn(total_timesteps=num_timesteps)
-    return model, env
+    return model.learn(total_timesteps=num_timesteps), env
 
 
 def play(model: PPO2, env: VecNormalize) -> None:

@@ -22,8 +22,6 @@ import numpy as np
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.schedules import constfn
 
-_PROTOCOL = 4  # the highest that Python 3.7 reads
-
 
 class LostFunction:
     """
@@ -66,7 +64,7 @@ def is_lost(value: Any) -> bool:
 def dumps(value: Any) -> bytes:
     """Pickle an object, functions included, in a form that Python 3.7 to 3.13 read."""
     buffer = io.BytesIO()
-    _Pickler(buffer, protocol=_PROTOCOL).dump(value)
+    _Pickler(buffer, protocol=4).dump(value)  # the highest that Python 3.7 reads
     return buffer.getvalue()
 
 
@@ -92,13 +90,9 @@ class _Pickler(cloudpickle.CloudPickler):
 def _public_name(func: Callable) -> Optional[str]:
     """Return the name of a function within tensorflow.compat.v1, None if it has none there."""
     tensorflow = importlib.import_module('tensorflow.compat.v1')
-    for name in (func.__name__, f'nn.{func.__name__}', f'math.{func.__name__}'):
-        try:
-            if operator.attrgetter(name)(tensorflow) is func:
-                return name
-        except AttributeError:
-            pass
-    return None
+    homes = {'': tensorflow, 'nn.': tensorflow.nn, 'math.': tensorflow.math}
+    name = func.__name__
+    return next((prefix + name for prefix, home in homes.items() if getattr(home, name, None) is func), None)
 
 
 class _TensorFlow:

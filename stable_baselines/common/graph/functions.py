@@ -128,7 +128,7 @@ def _flatten_outputs(outputs: Any):
         keys = list(outputs)
         return (lambda arrays: type(outputs)(zip(keys, arrays))), [outputs[key] for key in keys]
     if isinstance(outputs, tuple) and hasattr(outputs, '_fields'):
-        return (lambda arrays: type(outputs)(*arrays)), list(outputs)
+        return outputs._make, list(outputs)
     if isinstance(outputs, (list, tuple)):
         return list, list(outputs)
     return (lambda arrays: arrays[0]), [outputs]

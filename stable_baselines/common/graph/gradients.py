@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common.graph.functions import function
-from stable_baselines.common.graph.tensors import intprod, numel, var_shape
+from stable_baselines.common.graph.tensors import numel
 
 
 def get_trainable_vars(name: Optional[str]) -> List[tf.Variable]:
@@ -106,11 +106,9 @@ class SetFromFlat:
 
     def __init__(self, var_list: Sequence[tf.Variable], dtype: tf.DType = tf.float32,
                  sess: Optional[tf.Session] = None):
-        shapes = [var_shape(var) for var in var_list]
-        sizes = [intprod(shape) for shape in shapes]
+        sizes = [numel(var) for var in var_list]
         theta = tf.placeholder(dtype, [sum(sizes)])
-        assigns = [tf.assign(var, tf.reshape(piece, shape))
-                   for var, shape, piece in zip(var_list, shapes, tf.split(theta, sizes))]
+        assigns = [tf.assign(var, tf.reshape(piece, var.shape)) for var, piece in zip(var_list, tf.split(theta, sizes))]
         self._set = function([theta], [], updates=[tf.group(*assigns)], session=sess)
 
     def __call__(self, theta: np.ndarray) -> None:

@@ -1,5 +1,4 @@
 """Numbers for TensorBoard."""
-import collections
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,9 @@ def total_episode_reward_logger(rew_acc: np.ndarray, rewards: np.ndarray, masks:
     :return: ``rew_acc``
     """
     n_envs, n_steps = np.shape(rewards)
-    ended = collections.defaultdict(list)  # time step -> rewards of the episodes that ended there
-    for env in range(n_envs):
-        for step in range(n_steps):
-            if masks[env, step]:
-                ended[steps + step * n_envs].append(rew_acc[env])
-                rew_acc[env] = 0
-            rew_acc[env] += rewards[env, step]
-    for step in sorted(ended):
-        for reward in ended[step]:
-            writer.add_summary(scalar_summary("episode_reward", float(reward)), step)
+    for step in range(n_steps):
+        for env in np.flatnonzero(masks[:, step]):
+            writer.add_summary(scalar_summary("episode_reward", float(rew_acc[env])), steps + step * n_envs)
+            rew_acc[env] = 0
+        rew_acc += rewards[:, step]
     return rew_acc

@@ -7,6 +7,8 @@ from stable_baselines.common.gym_compat.libraries import CLASSIC, LIBRARY, is_cl
 
 Step = Tuple[Any, float, bool, Dict[str, Any]]
 
+_MISSING = object()  # in place of an attribute that a layer does not have
+
 
 class _ClassicEnv:
     """
@@ -51,7 +53,6 @@ class _ClassicEnv:
         :param seed: None for an arbitrary one
         :return: the seeds in use, None if the environment has no generator or does not say
         """
-        return None
 
     @property
     def unwrapped(self) -> Any:
@@ -61,9 +62,8 @@ class _ClassicEnv:
     def __enter__(self) -> '_ClassicEnv':
         return self
 
-    def __exit__(self, *args) -> bool:
+    def __exit__(self, *args) -> None:
         self.close()
-        return False
 
 
 # gym up to 0.21 has the classic API itself: there our classes are also its classes, for users' isinstance checks
@@ -105,7 +105,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
         self.env = convert_env(env)
         self.action_space = self.env.action_space
         self.observation_space = self.env.observation_space
-        self.reward_range = getattr(self.env, 'reward_range', _ClassicEnv.reward_range)
+        self.reward_range = self.env.reward_range
         self.metadata = self.env.metadata
 
     def __getattr__(self, name: str) -> Any:
@@ -117,7 +117,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
     @property
     def spec(self) -> Any:
         """What the environment was made from, None if it was not made by id."""
-        return getattr(self.env, 'spec', None)
+        return self.env.spec
 
     @property
     def unwrapped(self) -> Any:
@@ -206,7 +206,7 @@ def _takes_argument(method: Any, name: str) -> bool:
     return any(parameter.name == name or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-class _ClassicAdapter(Env):
+class ClassicAdapter(Env):
     """
     Show an environment of another API (or of the other library) in the classic API.
 
@@ -223,30 +223,27 @@ class _ClassicAdapter(Env):
         self.observation_space = spaces.convert_space(env.observation_space)
         self.action_space = spaces.convert_space(env.action_space)
         self.reward_range = self._lookup('reward_range', _ClassicEnv.reward_range)
-        metadata = self._lookup('metadata', None) or {}
+        metadata = self._lookup('metadata') or {}
         modes = metadata.get('render.modes', metadata.get('render_modes', []))
         self.metadata = dict(metadata, **{'render.modes': modes})
-        self.spec = self._lookup('spec', None)
+        self.spec = self._lookup('spec')
         self._next_seed = None
         self._seeds_at_reset = all(_takes_argument(layer.reset, 'seed') for layer in _layers(env))
         self._renders_with_mode = all(_takes_argument(layer.render, 'mode') for layer in _layers(env)
                                       if hasattr(layer, 'render'))
 
-    def _lookup(self, name: str, *default: Any) -> Any:
+    def _lookup(self, name: str, default: Any = None) -> Any:
         """Find an attribute in the first layer that has it (gymnasium's wrappers do not pass attributes through)."""
-        for layer in _layers(self.env):
-            try:
-                return getattr(layer, name)
-            except AttributeError:
-                continue
-        if default:
-            return default[0]
-        raise AttributeError(f"'{type(self.unwrapped).__name__}' has no attribute '{name}'")
+        values = (getattr(layer, name, _MISSING) for layer in _layers(self.env))
+        return next((value for value in values if value is not _MISSING), default)
 
     def __getattr__(self, name: str) -> Any:
         if name in self._own or name.startswith('__'):  # absent only while being unpickled
             raise AttributeError(name)
-        return self._lookup(name)
+        value = self._lookup(name, _MISSING)
+        if value is _MISSING:
+            raise AttributeError(f"'{type(self.unwrapped).__name__}' has no attribute '{name}'")
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._own:
@@ -266,11 +263,11 @@ class _ClassicAdapter(Env):
             kwargs.setdefault('seed', self._next_seed)
             self._next_seed = None
         result = self.env.reset(**kwargs)
-        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
-            # a Tuple observation of the old API can look the same: then the space decides
-            if not (isinstance(self.observation_space, spaces.Tuple) and self.observation_space.contains(result)):
-                return result[0]
-        return result
+        is_modern = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+        # a Tuple observation of the old API can look the same: then the space decides
+        if is_modern and isinstance(self.observation_space, spaces.Tuple):
+            is_modern = not self.observation_space.contains(result)
+        return result[0] if is_modern else result
 
     def step(self, action: Any) -> Step:
         """
@@ -286,8 +283,7 @@ class _ClassicAdapter(Env):
         obs, reward, terminated, truncated, info = result
         if truncated:
             # a copy: an environment that hands out the same dict each time must not carry the flag along
-            info = dict(info)
-            info['TimeLimit.truncated'] = not terminated
+            info = {**info, 'TimeLimit.truncated': not terminated}
         return obs, reward, bool(terminated or truncated), info
 
     def seed(self, seed: Optional[int] = None) -> Optional[List[Optional[int]]]:
@@ -315,7 +311,7 @@ class _ClassicAdapter(Env):
         """
         if self._renders_with_mode:
             return self.env.render(mode=mode, **kwargs)
-        current = self._lookup('render_mode', None)
+        current = self._lookup('render_mode')
         if current == mode:
             return self.env.render(**kwargs)
         base = self.unwrapped
@@ -332,10 +328,7 @@ class _ClassicAdapter(Env):
     def close(self) -> None:
         self.env.close()
 
-    def __str__(self) -> str:
-        return f"<{type(self).__name__.lstrip('_')}{self.env}>"
-
-    __repr__ = __str__
+    __str__ = __repr__ = Wrapper.__str__
 
 
 def is_env(obj: Any) -> bool:
@@ -370,4 +363,4 @@ def convert_env(env: Any) -> Any:
     if not is_env(env) and not _is_env_like(env):
         given = 'a class: create an instance of it' if isinstance(env, type) else type(env).__name__
         raise TypeError(f"env={env!r}: accepted is a single environment of gym or gymnasium, not {given}")
-    return _ClassicAdapter(env)
+    return ClassicAdapter(env)

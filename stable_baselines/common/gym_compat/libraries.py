@@ -1,5 +1,5 @@
 """Which environment libraries there are: one of gym and gymnasium is the primary one, whose spaces we use."""
-import importlib
+import importlib.util
 import sys
 from typing import Any, List
 
@@ -7,13 +7,10 @@ from typing import Any, List
 def _import_primary() -> Any:
     """Import gym on Python 3.7 and gymnasium from 3.8 on, or the other one where that is absent."""
     names = ['gymnasium', 'gym'] if sys.version_info >= (3, 8) else ['gym', 'gymnasium']
-    for name in names:
-        try:
-            return importlib.import_module(name)
-        except ImportError as error:
-            if error.name != name:  # it is installed, but something that it needs is missing
-                raise
-    raise ImportError("Stable Baselines needs an environment library: pip install gymnasium (Python >= 3.8) or gym")
+    name = next(filter(importlib.util.find_spec, names), None)
+    if name is None:
+        raise ImportError("Stable Baselines needs an environment library: pip install gymnasium (Python >= 3.8) or gym")
+    return importlib.import_module(name)
 
 
 def is_classic(library: Any) -> bool:

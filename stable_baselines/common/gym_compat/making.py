@@ -1,18 +1,13 @@
 """Making registered environments, with hints where that fails."""
+import contextlib
 import importlib
 import inspect
 import re
 import sys
-from typing import Any, List
+from typing import Any
 
 from stable_baselines.common.gym_compat.adapters import convert_env
 from stable_baselines.common.gym_compat.libraries import CLASSIC, LIBRARY, loaded_libraries
-
-
-def _registered_ids(library: Any) -> List[str]:
-    """List the ids that a library can make."""
-    registry = importlib.import_module(f'{library.__name__}.envs.registration').registry
-    return list(registry if hasattr(registry, 'keys') else registry.env_specs)  # old gym: an object around a dict
 
 
 def _is_atari(env_id: str) -> bool:
@@ -25,10 +20,9 @@ def _import_package_of(env_id: str) -> None:
     # the old gym registers the Atari games itself
     package = 'ale_py' if _is_atari(env_id) and not CLASSIC else 'pybullet_envs' if 'BulletEnv' in env_id else None
     if package is not None:
-        try:
+        # where it fails (PyBullet's with an AttributeError, if gym is newer), the id is not known: the hint says why
+        with contextlib.suppress(ImportError, AttributeError):
             importlib.import_module(package)
-        except (ImportError, AttributeError):  # the latter from PyBullet's with a newer gym
-            pass  # then the id is not known, and the hint says why
 
 
 def _what_to_install(problem: str) -> str:
@@ -44,11 +38,11 @@ def _what_to_install(problem: str) -> str:
 
 def _hint(env_id: str) -> str:
     """Say what may be meant by an id that no library knows."""
-    def without_version(some_id):
-        return re.sub(r'-v\d+$', '', some_id)
-
-    known = {known for library in loaded_libraries() for known in _registered_ids(library)
-             if without_version(known) == without_version(env_id)}
+    name = re.sub(r'-v\d+$', '', env_id)
+    registries = [library.envs.registration.registry for library in loaded_libraries()]
+    # old gym's registry is an object around the dict
+    known = {known for registry in registries for known in getattr(registry, 'env_specs', registry)
+             if re.sub(r'-v\d+$', '', known) == name}
     if known:
         return f"Registered here: {', '.join(sorted(known))}."
     if _is_atari(env_id):

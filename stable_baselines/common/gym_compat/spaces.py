@@ -81,17 +81,7 @@ def without_generator(space: typing.Any) -> typing.Any:
 
 
 def event_shape(space: Space) -> typing.Tuple[int, ...]:
-    """
-    Return the shape of one element of a space.
-
-    :param space: Discrete, MultiDiscrete, MultiBinary or Box
-    """
-    if isinstance(space, Discrete):
-        return ()
-    if isinstance(space, MultiDiscrete):
-        return (len(space.nvec),)
-    if isinstance(space, MultiBinary):
-        return (int(space.n),)
+    """Return the shape of one element of a space without parts."""
     return tuple(space.shape)
 
 

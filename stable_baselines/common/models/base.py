@@ -1,13 +1,14 @@
 """What all models share: constructor, environment, graph, and the ways to use them."""
 import operator
 from abc import abstractmethod
+from collections import deque
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import gym_compat, tf_util
-from stable_baselines.common.callbacks import BaseCallback
+from stable_baselines.common.callbacks import BaseCallback, make_callback
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.misc_util import set_global_seeds
@@ -185,7 +186,7 @@ class BaseRLModel(StoredModel):
                     raise
                 self.summary = tf.summary.merge_all()
                 self.sess.run(tf.global_variables_initializer())
-                self._get_params, self._set_params = self._build_access(self.get_parameter_list())
+                self._setup_load_operations()
 
     def _build_graph(self) -> None:
         """Build the algorithm's networks, losses and training operations in the default graph."""
@@ -231,6 +232,30 @@ class BaseRLModel(StoredModel):
         :return: the trained model itself
         """
         raise NotImplementedError
+
+    # The parts of ``Training`` have the names of Stable Baselines 2.10, for a ``learn`` of the user's own.
+
+    def _setup_learn(self) -> None:
+        """Refuse to train without an environment or a network; prepare the statistics of episodes."""
+        if self.env is None:
+            raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
+        self._check_built()
+        if self.episode_reward is None:
+            self.episode_reward = np.zeros(self.n_envs)
+        if self.ep_info_buf is None:
+            self.ep_info_buf = deque(maxlen=100)
+
+    def _init_num_timesteps(self, reset_num_timesteps: bool = True) -> bool:
+        """Begin to count the steps, from zero if asked to; return whether TensorBoard begins a new curve."""
+        if reset_num_timesteps:
+            self.num_timesteps = 0
+        return reset_num_timesteps or self.num_timesteps == 0
+
+    def _init_callback(self, callback: Callback) -> BaseCallback:
+        """Return what the user gave as a callback object that knows this model."""
+        callback = make_callback(callback)
+        callback.init_callback(self)
+        return callback
 
     def _offered_rollout(self, rollout: Any) -> Dict[str, Any]:
         """Name what callbacks see of a rollout when it ends, besides the variables of its steps."""

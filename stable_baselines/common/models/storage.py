@@ -41,6 +41,11 @@ class StoredModel(ABC):
             raise ValueError("the network of this model is not built yet (_init_setup_model=False): "
                              "call setup_model() first")
 
+    def _setup_load_operations(self) -> None:
+        """Build what reads and sets the parameters."""
+        with self.graph.as_default():
+            self._get_params, self._set_params = self._build_access(self.get_parameter_list())
+
     def _build_access(self, variables: List[tf.Variable]) -> Tuple[Callable, Callable]:
         """Build functions that return the values of variables, and that set them."""
         values_ph = [tf.placeholder(variable.dtype.base_dtype, variable.shape) for variable in variables]

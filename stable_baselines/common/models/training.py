@@ -2,13 +2,10 @@
 import glob
 import os
 import time
-from collections import deque
 from typing import Any, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-
-from stable_baselines.common.callbacks import make_callback
 
 
 def check_counts(**counts) -> None:
@@ -46,29 +43,19 @@ class Training:
                  tb_log_name: str = "run", reset_num_timesteps: bool = True):
         if log_interval is not None:
             check_counts(log_interval=log_interval)
-        if model.env is None:
-            raise ValueError("cannot train the model without an environment, please set one with set_env(env)")
-        model._check_built()
+        model._setup_learn()
         self.model = model
         self.total_timesteps = int(total_timesteps)
-        self.callback = make_callback(callback)
-        self.writer: Optional[tf.summary.FileWriter] = None
         self._log_interval = log_interval
-        new_tb_log = reset_num_timesteps or model.num_timesteps == 0
+        new_tb_log = model._init_num_timesteps(reset_num_timesteps)
+        self.callback = model._init_callback(callback)
+        self.writer: Optional[tf.summary.FileWriter] = None
         self._verbosity = SetVerbosity(model.verbose)
         self._tensorboard = TensorboardWriter(model.graph, model.tensorboard_log, tb_log_name, new_tb_log)
         self._offered = dict(self=model, total_timesteps=total_timesteps, callback=callback, log_interval=log_interval,
                              tb_log_name=tb_log_name, reset_num_timesteps=reset_num_timesteps, new_tb_log=new_tb_log)
 
     def __enter__(self) -> 'Training':
-        model = self.model
-        if self._offered['reset_num_timesteps']:
-            model.num_timesteps = 0
-        if model.episode_reward is None:
-            model.episode_reward = np.zeros(model.n_envs)
-        if model.ep_info_buf is None:
-            model.ep_info_buf = deque(maxlen=100)
-        self.callback.init_callback(model)
         self._verbosity.__enter__()
         self.writer = self._tensorboard.__enter__()
         self.start_time = time.time()

@@ -35,6 +35,7 @@ class BasePolicy(ABC):
     """
 
     recurrent = False
+    _initial_state: MaybeArray = None
 
     def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int, n_steps: int,
                  n_batch: Optional[int], reuse: bool = False, scale: bool = False,
@@ -52,26 +53,23 @@ class BasePolicy(ABC):
         '_processed_obs', "Preprocessed observations (see ``observation_input``), float32, first dimension n_batch.")
     action_ph: Optional[tf.Tensor] = _read_only(
         '_action_ph', "Placeholder for actions, shape (n_batch, *action_shape), or None.")
+    initial_state: MaybeArray = _read_only('_initial_state', (
+        "State of a recurrent policy at the start of an episode, shape (n_env, *state_shape); None for others."))
 
     @property
     def is_discrete(self) -> bool:
         """Whether the action space is Discrete."""
         return isinstance(self.ac_space, spaces.Discrete)
 
-    @property
-    def initial_state(self) -> MaybeArray:
-        """State of a recurrent policy at the start of an episode, shape (n_env, *state_shape); None for others."""
-        assert not self.recurrent, "recurrent policies must override `initial_state`"
-        return None
-
     @abstractmethod
-    def step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
+    def step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None, deterministic: bool = False):
         """
-        Choose actions; actor-critic policies and some others take an argument ``deterministic``, too.
+        Choose actions.
 
         :param obs: observations, shape (n_batch, *obs_shape)
         :param state: states of a recurrent policy before these observations, shape (n_env, *state_shape)
         :param mask: True where an observation begins an episode, shape (n_batch,)
+        :param deterministic: whether to take the most likely actions rather than sampled ones
         :return: actions, values, states, neglogp
         """
 
@@ -112,11 +110,16 @@ class ActorCriticPolicy(BasePolicy):
             self._value_flat = self._value_fn[:, 0]
 
     def _call(self, outputs: Union[str, Tuple[str, ...]], *feeds) -> Any:
-        """Compute the outputs of these names; the function for them is made at its first use and kept."""
+        """
+        Compute the outputs of these names; the function for them is made at its first use and kept.
+
+        :param feeds: observations, states, episode starts; a policy without memory ignores the last two
+        """
+        inputs = self._inputs()
         if outputs not in self._functions:
             tensors = getattr(self, outputs) if isinstance(outputs, str) else [getattr(self, name) for name in outputs]
-            self._functions[outputs] = function(self._inputs(), tensors, session=self.sess)
-        return self._functions[outputs](*feeds)
+            self._functions[outputs] = function(inputs, tensors, session=self.sess)
+        return self._functions[outputs](*feeds[:len(inputs)])
 
     def _inputs(self) -> List[tf.Tensor]:
         """Return the placeholders that every output depends on, in the order of ``_call``."""
@@ -135,13 +138,12 @@ class ActorCriticPolicy(BasePolicy):
     policy_proba: Union[tf.Tensor, List[tf.Tensor]] = _read_only(
         '_policy_proba', "Probabilities, or mean and standard deviation.")
 
-    @abstractmethod
-    def step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None, deterministic: bool = False):
-        pass
+    def proba_step(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
+        return self._call('policy_proba', obs, state, mask)
 
-    @abstractmethod
     def value(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
         """Estimate the values of observations, shape (n_batch,), from the arguments of ``step``."""
+        return self._call('value_flat', obs, state, mask)
 
 
 def _distribution_parameters(distribution: distributions.ProbabilityDistribution) -> Any:
@@ -178,10 +180,6 @@ class RecurrentActorCriticPolicy(ActorCriticPolicy):
 
     dones_ph: tf.Tensor = _read_only('_dones_ph', "Placeholder for episode starts: 1 or 0, shape (n_batch,).")
     states_ph: tf.Tensor = _read_only('_states_ph', "Placeholder for states, shape (n_env, *state_shape).")
-
-    @property
-    def initial_state(self) -> np.ndarray:
-        return self._initial_state
 
     def _inputs(self) -> List[tf.Tensor]:
         return [self.obs_ph, self.states_ph, self.dones_ph]

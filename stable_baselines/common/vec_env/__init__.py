@@ -1,6 +1,6 @@
 """Vectorised environments and wrappers around them."""
 import copy
-from typing import Any, List, Optional
+from typing import Any, Iterator, Optional
 
 from stable_baselines.common.vec_env.base_vec_env import (
     AlreadySteppingError,
@@ -22,20 +22,17 @@ __all__ = ['AlreadySteppingError', 'CloudpickleWrapper', 'DummyVecEnv', 'NotStep
            'sync_envs_normalization', 'unwrap_vec_normalize']
 
 
-def _vec_normalize_wrappers(env: Any) -> List[VecNormalize]:
-    """List the VecNormalize wrappers of an environment, the outermost first."""
-    found = []
+def _vec_normalize_wrappers(env: Any) -> Iterator[VecNormalize]:
+    """Yield the VecNormalize wrappers of an environment, the outermost first."""
     while isinstance(env, VecEnvWrapper):
         if isinstance(env, VecNormalize):
-            found.append(env)
+            yield env
         env = env.venv
-    return found
 
 
 def unwrap_vec_normalize(env: Any) -> Optional[VecNormalize]:
     """Find the outermost VecNormalize wrapper of an environment; return None if it has none."""
-    wrappers = _vec_normalize_wrappers(env)
-    return wrappers[0] if wrappers else None
+    return next(_vec_normalize_wrappers(env), None)
 
 
 def sync_envs_normalization(env: Any, eval_env: Any) -> None:
@@ -46,7 +43,7 @@ def sync_envs_normalization(env: Any, eval_env: Any) -> None:
     :param eval_env: the target
     :raises ValueError: if the two have different numbers of VecNormalize wrappers
     """
-    sources, targets = _vec_normalize_wrappers(env), _vec_normalize_wrappers(eval_env)
+    sources, targets = list(_vec_normalize_wrappers(env)), list(_vec_normalize_wrappers(eval_env))
     if sources and len(sources) != len(targets):
         raise ValueError(f"eval_env: it has {len(targets)} VecNormalize wrappers: accepted are as many as env has, "
                          f"{len(sources)}")

@@ -7,54 +7,29 @@ import struct
 import tempfile
 import uuid
 from multiprocessing import reduction
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import cloudpickle
 import numpy as np
 
 
-class ArraySpec(NamedTuple):
-    """The shape and dtype of one row of a shared array."""
-
-    shape: Tuple[int, ...]
-    dtype: np.dtype
-
-
-class Layout(NamedTuple):
-    """What is shared besides rewards and dones."""
-
-    keys: List[Any]  # the observation space's parts
-    obs: List[ArraySpec]  # of each part
-    action: Optional[ArraySpec]  # None for action spaces whose elements are not arrays
-
-
-class SharedArrays(NamedTuple):
-    """The arrays in shared memory, each with a row for each environment."""
-
-    rewards: np.ndarray
-    dones: np.ndarray
-    obs: List[np.ndarray]  # one for each part of the observation space
-    actions: Optional[np.ndarray]  # None if actions are not shared
-
-
 class Failure(NamedTuple):
     """What a worker reports about an exception."""
 
-    pickle: Optional[bytes]  # None if it cannot be rebuilt from a pickle
+    pickle: Optional[bytes]  # None if it cannot be pickled, or must not be raised in the parent
     name: str  # of its type
     message: str
     traceback: str
 
 
 # the parent's questions; upper case for signals, lower case where a value follows
-STEP, STEP_WITH, RESET, CALL = b'S', b's', b'R', b'c'
+STEP, STEP_WITH, RESET, ATTACH, CALL = b'S', b's', b'R', b'a', b'c'
 # the worker's answers
 DONE, VALUE, FAILURE = b'D', b'v', b'f'
 
 NOT_YET = (BlockingIOError, socket.timeout)  # raised when patience runs out, by Unix and by Windows
 CLOSE_GRACE = 5.0  # seconds that a worker has to finish its step and close its environment
 
-_ALIGNMENT = 64  # bytes; a cache line
 _CHUNK = 65536  # bytes per read
 _LENGTH = struct.Struct('<Q')
 _HEADER_SIZE = 1 + _LENGTH.size
@@ -83,17 +58,12 @@ class Channel:
         self._received = bytearray()
         # Send a code alone, an upper-case letter. A method around this would take as long as what it does.
         self.signal = sock.send
-        if patience is not None:
-            self._set_patience(patience)
-
-    def _set_patience(self, seconds: float) -> None:
-        """Have the system break off waiting: ``settimeout`` is a second system call before each that may wait."""
         if os.name == 'nt':
-            self._sock.settimeout(seconds)
-            return
-        interval = struct.pack('ll', *divmod(max(1, int(seconds * 1e6)), 1000000))  # a struct timeval; 0 is for ever
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+            sock.settimeout(patience)
+        elif patience is not None:  # the system breaks off waiting: ``settimeout`` takes a system call before each wait
+            interval = struct.pack('ll', *divmod(max(1, int(patience * 1e6)), 1000000))  # a struct timeval; 0: for ever
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
     def fileno(self) -> int:
         """Return the socket's descriptor, so that a channel can be waited for like a socket."""
@@ -169,34 +139,24 @@ class SharedMemory:
         else:
             self._file = os.fdopen(state.detach(), 'r+b')
 
-    def map(self, n_envs: int, layout: Layout) -> SharedArrays:
+    def map(self, n_envs: int, layout: np.dtype) -> Dict[str, np.ndarray]:
         """
-        Map the memory as arrays, once; the process that made it comes first, and all pass the same arguments.
+        Map the memory as records, once; the process that made it comes first, and all pass the same arguments.
 
         The arrays hold the mapping from here on.
 
-        :param n_envs: the number of rows of each array
-        :return: the arrays, of shape (n_envs, ...), zeros at first
+        :param n_envs: the number of records
+        :param layout: the fields of a record
+        :return: each field of all records, shape (n_envs, ...), zeros at first
         :raises OSError: if there is not that much shared memory
         """
-        rows = [ArraySpec((), np.dtype(np.float64)), ArraySpec((), np.dtype(np.bool_))] + layout.obs
-        if layout.action is not None:
-            rows.append(layout.action)
-        offsets, size = [], 0
-        for row in rows:
-            offsets.append(size)
-            n_bytes = n_envs * int(np.prod(row.shape, dtype=np.int64)) * row.dtype.itemsize
-            size += -(-n_bytes // _ALIGNMENT) * _ALIGNMENT
-        memory = self._map_bytes(size)
-        arrays = [np.ndarray((n_envs,) + tuple(row.shape), row.dtype, buffer=memory, offset=offset)
-                  for row, offset in zip(rows, offsets)]
-        actions = None if layout.action is None else arrays.pop()
-        return SharedArrays(arrays[0], arrays[1], arrays[2:], actions)
+        size = n_envs * layout.itemsize
+        memory = mmap.mmap(-1, size, tagname=self._tag) if self._file is None else self._map_file(size)
+        records = np.ndarray(n_envs, layout, memory)
+        return {name: records[name] for name in layout.names}
 
-    def _map_bytes(self, size: int) -> mmap.mmap:
-        """Map the first ``size`` bytes, reserving them if that was not done yet."""
-        if self._file is None:
-            return mmap.mmap(-1, size, tagname=self._tag)
+    def _map_file(self, size: int) -> mmap.mmap:
+        """Map the first ``size`` bytes of the file, reserving them if that was not done yet."""
         try:
             if hasattr(os, 'posix_fallocate'):  # a full /dev/shm must be an error here, not a SIGBUS at the first write
                 os.posix_fallocate(self._file.fileno(), 0, size)

@@ -2,20 +2,24 @@
 A vectorised environment with one process for each environment.
 
 The parent asks and the workers answer; a worker never has more than one open question. Observations, rewards, dones
-and (of array-like action spaces) actions are rows of shared memory, so that a step is one byte to the worker and one
+and (of array-like action spaces) actions are in shared memory, so that a step is one byte to the worker and one
 byte back; infos, and whatever is not a step, are pickled. The end of the stream is the only goodbye: it tells a worker
 that the parent has closed the VecEnv or is gone, and the parent that the worker has died.
 """
 import functools
+import math
 import multiprocessing
+import operator
 import pickle
 import signal
 import socket
 import time
 from collections import OrderedDict
+from itertools import repeat
 from multiprocessing import connection
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
+import cloudpickle
 import numpy as np
 
 from stable_baselines.common.gym_compat import spaces
@@ -29,7 +33,7 @@ from stable_baselines.common.vec_env.base_vec_env import (
     VecStep,
     check_env_fns,
 )
-from stable_baselines.common.vec_env.subproc_worker import EnvFactory, work
+from stable_baselines.common.vec_env.subproc_worker import work
 from stable_baselines.common.vec_env.util import dict_to_obs, obs_space_info
 
 __all__ = ['CloudpickleWrapper', 'SubprocVecEnv', 'VecEnv']
@@ -50,12 +54,14 @@ class _Worker:
     def __init__(self, context: Any, index: int, env_fn: Callable[[], Any], memory: ipc.SharedMemory, patience: float,
                  siblings: Sequence['_Worker']):
         self.index = index
+        forks = context.get_start_method() == 'fork'  # only a fork copies what it is not given
+        if not forks:  # by us, as a failure to unpickle it is then reported like any other
+            env_fn = cloudpickle.dumps(env_fn)
         parent_end, worker_end = socket.socketpair()
         self.channel = ipc.Channel(parent_end, patience)
         inherited = [worker.channel for worker in siblings] + [self.channel]
-        forks = context.get_start_method() == 'fork'  # only a fork copies what it is not given
         self.process = context.Process(target=work, daemon=True, name=f'environment-{index}',
-                                       args=(index, worker_end, memory, EnvFactory(env_fn), inherited if forks else ()))
+                                       args=(index, worker_end, memory, env_fn, inherited if forks else ()))
         try:
             self.process.start()
         except BaseException:
@@ -88,7 +94,7 @@ class _Worker:
                 f"In the worker: {failure.traceback}")
         try:
             error = pickle.loads(failure.pickle)
-        except Exception:  # it has no pickle, or its class cannot be imported here
+        except Exception:  # it has no pickle, or one from which it cannot be rebuilt
             return RuntimeError(text)
         if error.args == (failure.message,) or not error.args:
             error.args = (text,)
@@ -151,9 +157,9 @@ class SubprocVecEnv(VecEnv):
         self.closed = False
         self._closed_because = 'close() was called'
         self._question = 'construction'  # the last one that the workers were asked
-        self._timeout = timeout
+        self._timeout = math.inf if timeout is None else timeout
         self._workers: List[_Worker] = []
-        self._shared: Optional[ipc.SharedArrays] = None
+        self._shared: Optional[Dict[str, np.ndarray]] = None  # the rewards and so on, shape (n_envs, ...)
         self._memory = ipc.SharedMemory()
         super().__init__(len(env_fns), *self._start(context, env_fns))
 
@@ -166,7 +172,7 @@ class SubprocVecEnv(VecEnv):
         self._check_idle()
         if len(actions) != self.num_envs:
             raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments")
-        shared = self._shared.actions
+        shared = self._shared.get('action')
         if (shared is not None and isinstance(actions, np.ndarray)
                 and actions.dtype == shared.dtype and actions.shape == shared.shape):
             shared[...] = actions
@@ -179,7 +185,7 @@ class SubprocVecEnv(VecEnv):
         if not self.waiting:
             raise NotSteppingError()
         infos = tuple({} if info is None else info for info in self._answers(self._workers))
-        return self._copy_obs(), self._shared.rewards.copy(), self._shared.dones.copy(), infos
+        return self._copy_obs(), self._shared['reward'].copy(), self._shared['done'].copy(), infos
 
     def reset(self) -> Any:
         self._check_open()
@@ -189,22 +195,22 @@ class SubprocVecEnv(VecEnv):
         return self._copy_obs()
 
     def seed(self, seed: Optional[int] = None) -> List[Any]:
-        self._check_idle()
         seeds = [None if seed is None else seed + index for index in range(self.num_envs)]
-        return self._call(self._workers, 'env_method', [('seed', (seed,), {}) for seed in seeds])
+        return self._call('env_method', None, [(operator.methodcaller('seed', value),) for value in seeds])
 
     def get_images(self) -> Sequence[np.ndarray]:
         return self.env_method('render', mode='rgb_array')
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> List[Any]:
-        return self._call_alike(indices, 'get_attr', attr_name)
+        return self._call('get_attr', indices, repeat((getattr, attr_name)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        self._call_alike(indices, 'set_attr', attr_name, value)
+        self._call('set_attr', indices, repeat((setattr, attr_name, value)))
 
     def env_method(self, method_name: str, *method_args: Any, indices: Indices = None,
                    **method_kwargs: Any) -> List[Any]:
-        return self._call_alike(indices, 'env_method', method_name, method_args, method_kwargs)
+        method = operator.methodcaller(method_name, *method_args, **method_kwargs)
+        return self._call('env_method', indices, repeat((method,)))
 
     def close(self) -> None:
         """
@@ -232,7 +238,7 @@ class SubprocVecEnv(VecEnv):
     @_closes_on_failure
     def _start(self, context: Any, env_fns: Sequence[Callable[[], Any]]) -> Tuple[Any, Any]:
         """Start the workers and lay out the shared memory; return the spaces of an environment."""
-        patience = _CHECK_INTERVAL if self._timeout is None else min(_CHECK_INTERVAL, self._timeout)
+        patience = min(_CHECK_INTERVAL, self._timeout)
         for index, env_fn in enumerate(env_fns):
             self._workers.append(_Worker(context, index, env_fn, self._memory, patience, self._workers))
         env_spaces = self._answers(self._workers)  # to the one question that needs no asking
@@ -241,9 +247,10 @@ class SubprocVecEnv(VecEnv):
             if layout != layouts[0]:
                 raise ValueError(f"env_fns: environment {index} has the spaces {env_spaces[index]}, environment 0 has "
                                  f"{env_spaces[0]}: accepted are spaces of the same shapes and dtypes")
-        self._keys = layouts[0].keys
+        self._keys = obs_space_info(env_spaces[0][0])[0]
         self._shared = self._memory.map(len(env_fns), layouts[0])
-        self._call(self._workers, 'attach', [(len(env_fns), layouts[0])] * len(env_fns))
+        question = ipc.dumps((len(env_fns), layouts[0], self._keys))
+        self._exchange(self._workers, ipc.ATTACH, 'construction', [question] * len(env_fns))
         return env_spaces[0]
 
     def _check_open(self) -> None:
@@ -260,24 +267,21 @@ class SubprocVecEnv(VecEnv):
     def _copy_obs(self) -> Any:
         """Copy the observations from shared memory, in the form of the observation space."""
         return dict_to_obs(self.observation_space,
-                           OrderedDict((key, array.copy()) for key, array in zip(self._keys, self._shared.obs)))
+                           OrderedDict((key, self._shared[repr(key)].copy()) for key in self._keys))
 
-    def _call_alike(self, indices: Indices, name: str, *args: Any) -> List[Any]:
-        """Call a method with the same arguments in some workers, see ``_call``."""
+    def _call(self, name: str, indices: Indices, calls: Iterable[Tuple[Any, ...]]) -> List[Any]:
+        """
+        Call functions of the environment in workers; an exception that one raises leaves the VecEnv open.
+
+        :param name: how error messages call this
+        :param calls: for each worker the function and its arguments behind the environment
+        :return: the result from each worker
+        """
         self._check_idle()
         workers = [self._workers[index] for index in self._get_indices(indices)]
         if len(set(workers)) < len(workers):
             raise ValueError(f"indices={indices!r}: accepted is each environment once at most")
-        return self._call(workers, name, [args] * len(workers))
-
-    def _call(self, workers: Sequence[_Worker], name: str, arguments: Sequence[Tuple[Any, ...]]) -> List[Any]:
-        """
-        Call a method of ``subproc_worker.EnvServer`` in workers; an exception that it raises leaves the VecEnv open.
-
-        :param arguments: the arguments for each worker
-        :return: the result from each worker
-        """
-        answers = self._exchange(workers, ipc.CALL, name, [ipc.dumps((name, args)) for args in arguments])
+        answers = self._exchange(workers, ipc.CALL, name, [ipc.dumps(call) for _, call in zip(workers, calls)])
         for worker, answer in zip(workers, answers):
             if isinstance(answer, ipc.Failure):
                 raise worker.error(answer, name)
@@ -302,7 +306,7 @@ class SubprocVecEnv(VecEnv):
         """
         self.waiting = True
         self._question = question
-        deadline = self._deadline()
+        deadline = time.monotonic() + self._timeout
         for position, worker in enumerate(workers):
             try:
                 if payloads is None:
@@ -315,7 +319,7 @@ class SubprocVecEnv(VecEnv):
     @_closes_on_failure
     def _answers(self, workers: Sequence[_Worker]) -> List[Any]:
         """Wait for the answers to a question; return each worker's value, None for a signal."""
-        deadline = self._deadline()
+        deadline = time.monotonic() + self._timeout
         answers = {}
         owing = list(workers)
         while owing:
@@ -335,11 +339,7 @@ class SubprocVecEnv(VecEnv):
         self.waiting = False
         return [answers[worker] for worker in workers]
 
-    def _deadline(self) -> Optional[float]:
-        """Return the time by which a question asked now must be answered, None for never."""
-        return None if self._timeout is None else time.monotonic() + self._timeout
-
-    def _look_after(self, owing: List[_Worker], deadline: Optional[float]) -> None:
+    def _look_after(self, owing: List[_Worker], deadline: float) -> None:
         """
         Check on workers that have not answered for a while.
 
@@ -355,7 +355,7 @@ class SubprocVecEnv(VecEnv):
         for worker in silent:
             if worker.process.sentinel in ready:  # some child of its own still holds its end of the stream
                 raise worker.death(self._question)
-        if silent and deadline is not None and time.monotonic() >= deadline:
+        if silent and time.monotonic() >= deadline:
             for worker in silent:
                 worker.process.kill()
             raise TimeoutError(f"no answer to {self._question} within {self._timeout} seconds (timeout) from "
@@ -373,11 +373,11 @@ def _get_context(start_method: Optional[str]) -> Any:
     return multiprocessing.get_context(start_method)
 
 
-def _layout(observation_space: Any, action_space: Any) -> ipc.Layout:
-    """Say how the spaces' elements lie in shared memory."""
+def _layout(observation_space: Any, action_space: Any) -> np.dtype:
+    """Lay out what is shared for one environment; a part of the observation is under the ``repr`` of its key."""
     keys, shapes, dtypes = obs_space_info(observation_space)
-    obs = [ipc.ArraySpec(tuple(shapes[key]), np.dtype(dtypes[key])) for key in keys]
-    action = None
+    fields = [('reward', np.float64), ('done', np.bool_)]
+    fields += [(repr(key), dtypes[key], tuple(shapes[key])) for key in keys]
     if isinstance(action_space, _SHARED_ACTION_SPACES):
-        action = ipc.ArraySpec(tuple(action_space.shape), np.dtype(action_space.dtype))
-    return ipc.Layout(keys, obs, action)
+        fields.append(('action', action_space.dtype, tuple(action_space.shape)))
+    return np.dtype(fields, align=True)

@@ -1,6 +1,6 @@
 """A guard against NaN and infinity."""
 import warnings
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -66,23 +66,13 @@ class VecCheckNan(VecEnvWrapper):
             return "the environment was just reset"
         return f"the last actions were {self._actions}"
 
-    def _invalid_rows(self, value: Any) -> List[Tuple[str, List[int]]]:
-        """List the kinds of invalid numbers in a value, each with the indices of its environments."""
-        rows_by_kind: Dict[str, List[int]] = {}
-        for array in _float_arrays(value):
-            if np.isfinite(array).all():
-                continue
-            for kind, test in (('nan', np.isnan), ('inf', np.isinf)):
-                rows = np.flatnonzero(test(array).reshape(len(array), -1).any(axis=1)).tolist()
-                if rows and (kind == 'nan' or self.check_inf):
-                    rows_by_kind[kind] = sorted(set(rows_by_kind.get(kind, []) + rows))
-        return list(rows_by_kind.items())
-
-
-def _float_arrays(value: Any) -> Iterator[np.ndarray]:
-    """Yield the arrays of floats in a value, or in the parts of a dict or tuple."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
-    for part in parts:
-        array = np.asarray(part)
-        if array.dtype.kind == 'f':
-            yield array
+    def _invalid_rows(self, value: Any) -> Iterator[Tuple[str, List[int]]]:
+        """Yield the kinds of invalid numbers in a value, each with the indices of its environments."""
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        floats = [array for array in map(np.asarray, parts) if array.dtype.kind == 'f']
+        arrays = [array for array in floats if not np.isfinite(array).all()]
+        tests = {'nan': np.isnan, 'inf': np.isinf} if self.check_inf else {'nan': np.isnan}
+        for kind, test in tests.items():
+            rows = {index[0] for array in arrays for index in np.argwhere(test(array)).tolist()}
+            if rows:
+                yield kind, sorted(rows)

@@ -32,7 +32,10 @@ class VecFrameStack(VecEnvWrapper):
 
     def step_wait(self) -> VecStep:
         obs, rewards, dones, infos = self.venv.step_wait()
-        self._shift()
+        # One move of the whole memory, much faster than a move within each pixel: what crosses the border between two
+        # pixels ends in the place of the newest observation, which is overwritten.
+        flat = self.stackedobs.reshape(-1)
+        flat[:-self._n_new] = flat[self._n_new:]
         for index in np.flatnonzero(dones):
             if 'terminal_observation' in infos[index]:
                 self._append(infos[index]['terminal_observation'], index)
@@ -46,13 +49,6 @@ class VecFrameStack(VecEnvWrapper):
         self.stackedobs[...] = 0
         self._append(obs)
         return self.stackedobs.copy()
-
-    def _shift(self) -> None:
-        """Move every observation one place towards the oldest; the newest place is left to be overwritten."""
-        # One move of the whole memory, much faster than a move within each pixel: what crosses the border between two
-        # pixels ends in the place of the newest observation.
-        flat = self.stackedobs.reshape(-1)
-        flat[:-self._n_new] = flat[self._n_new:]
 
     def _append(self, obs: Any, index: Any = slice(None)) -> None:
         """Put observations into the newest place, of all environments or of one."""

@@ -1,6 +1,6 @@
 """Videos of an environment."""
 import os
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class VecVideoRecorder(VecEnvWrapper):
     :raises ValueError: if the environment does not render images
     :raises ImportError: if imageio-ffmpeg is not installed
     """
+    recording = False
+    recorded_frames = 0
+    video_recorder: Any = None  # takes the frames of the video under way
+    _shape: Any = None  # of these frames
 
     def __init__(self, venv: VecEnv, video_folder: str, record_video_trigger: Callable[[int], bool],
                  video_length: int = 200, name_prefix: str = 'rl-video'):
@@ -33,10 +37,7 @@ class VecVideoRecorder(VecEnvWrapper):
         self.record_video_trigger = record_video_trigger
         self.video_length = video_length
         self.name_prefix = name_prefix
-        self.video_recorder: Optional[_Video] = None
         self.step_id = 0
-        self.recording = False
-        self.recorded_frames = 0
 
     def reset(self) -> Any:
         obs = self.venv.reset()
@@ -48,31 +49,44 @@ class VecVideoRecorder(VecEnvWrapper):
         """Finish the video under way, and start another with the present frame."""
         self.close_video_recorder()
         name = f'{self.name_prefix}-step-{self.step_id}-to-step-{self.step_id + self.video_length}.mp4'
-        self.video_recorder = _Video(os.path.join(self.video_folder, name), self._fps)
+        frame = self._render()
+        self._shape = frame.shape
+        # the common pixel format needs even sides: an odd one is scaled by one pixel
+        self.video_recorder = _import_encoder().write_frames(
+            os.path.join(self.video_folder, name), frame.shape[1::-1], fps=self._fps, macro_block_size=2,
+            ffmpeg_log_level='error')
+        self.video_recorder.send(None)
         self.recording = True
-        self._record_frame()
+        self.video_recorder.send(frame)
+        self.recorded_frames = 1
 
     def step_wait(self) -> VecStep:
         result = self.venv.step_wait()
         self.step_id += 1
         if self.recording:
-            self._record_frame()
+            self.video_recorder.send(self._render())
+            self.recorded_frames += 1
             if self.recorded_frames > self.video_length:
                 self.close_video_recorder()
         elif self.record_video_trigger(self.step_id):
             self.start_video_recorder()
         return result
 
-    def _record_frame(self) -> None:
-        """Add what the environments show now to the video under way."""
-        self.video_recorder.add(self.venv.render(mode='rgb_array'))
-        self.recorded_frames += 1
+    def _render(self) -> np.ndarray:
+        """Render the environments as an image, of the same size as those before in the video under way."""
+        frame = self.venv.render(mode='rgb_array')
+        shape = np.shape(frame)
+        if len(shape) != 3 or shape[2] != 3 or shape != (self._shape or shape):
+            rendered = "nothing" if frame is None else f"an array of shape {shape}"
+            raise ValueError(f"venv: it rendered {rendered} in mode 'rgb_array': accepted is an image of shape "
+                             f"{self._shape or '(height, width, 3)'}")
+        return np.ascontiguousarray(frame, np.uint8)
 
     def close_video_recorder(self) -> None:
         """Finish the video under way, if there is one."""
         if self.video_recorder is not None:
             self.video_recorder.close()
-        self.video_recorder = None
+        self.video_recorder = self._shape = None
         self.recording = False
         self.recorded_frames = 0
 
@@ -80,40 +94,8 @@ class VecVideoRecorder(VecEnvWrapper):
         self.close_video_recorder()
         self.venv.close()
 
-    def __del__(self):
-        # the file of a recorder that was never closed must be playable all the same
-        if vars(self).get('video_recorder') is not None:
-            self.close_video_recorder()
-
-
-class _Video:
-    """An mp4 file under way."""
-
-    def __init__(self, path: str, fps: float):
-        self.path = path
-        self._fps = fps
-        self._encoder: Any = None
-        self._shape: Any = None
-
-    def add(self, frame: Optional[np.ndarray]) -> None:
-        """Add an image of shape (height, width, 3), of the same size as those before."""
-        shape = np.shape(frame)
-        if len(shape) != 3 or shape[2] != 3 or shape != (self._shape or shape):
-            rendered = "nothing" if frame is None else f"an array of shape {shape}"
-            raise ValueError(f"venv: it rendered {rendered} in mode 'rgb_array': accepted is an image of shape "
-                             f"{self._shape or '(height, width, 3)'}")
-        if self._encoder is None:
-            self._shape = shape
-            # the common pixel format needs even sides: an odd one is scaled by one pixel
-            self._encoder = _import_encoder().write_frames(self.path, (shape[1], shape[0]), fps=self._fps,
-                                                           macro_block_size=2, ffmpeg_log_level='error')
-            self._encoder.send(None)
-        self._encoder.send(np.ascontiguousarray(frame, np.uint8))
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._encoder is not None:
-            self._encoder.close()
+    # the file of a recorder that was never closed must be playable all the same
+    __del__ = close_video_recorder
 
 
 def _import_encoder() -> Any:
