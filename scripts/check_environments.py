@@ -23,6 +23,7 @@ from stable_baselines import PPO2, logger  # noqa: E402
 from stable_baselines.bench import load_results  # noqa: E402
 from stable_baselines.common import make_vec_env  # noqa: E402
 from stable_baselines.common.cmd_util import make_atari_env  # noqa: E402
+from stable_baselines.common.extras import pip_install  # noqa: E402
 from stable_baselines.common.gym_compat import spaces  # noqa: E402
 from stable_baselines.common.vec_env import VecFrameStack, VecNormalize, sync_envs_normalization  # noqa: E402
 
@@ -134,22 +135,22 @@ def check_gym(folder):
 CHECKS = {
     "gym": (check_gym, ["gym"], "pip install gym==0.26.2"),
     "gymnasium": (check_gymnasium, ["gymnasium"], "pip install gymnasium"),
-    "atari": (check_atari, ["ale_py", "atari_py"], "pip install 'stable_baselines[atari]'"),
-    "box2d": (check_box2d, ["Box2D"], "pip install 'stable_baselines[box2d]'"),
-    "bullet": (check_bullet, ["pybullet_envs"], "pip install 'stable_baselines[bullet]' (Python 3.7)"),
-    "mujoco": (check_mujoco, ["mujoco"], "pip install 'stable_baselines[mujoco]' (Python 3.8 and later)"),
+    "atari": (check_atari, ["ale_py", "atari_py"], pip_install("atari")),
+    "box2d": (check_box2d, ["Box2D"], pip_install("box2d")),
+    "bullet": (check_bullet, ["pybullet_envs"], pip_install("bullet", (3, 7)) + " (Python 3.7)"),
+    "mujoco": (check_mujoco, ["mujoco"], pip_install("mujoco", (3, 8)) + " (Python 3.8 and later)"),
 }
 
 
 def main():
     """Run the checks that were asked for, as far as what they need is installed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="{} (default: all)".format(", ".join(CHECKS)))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CHECKS)} (default: all)")
     names = parser.parse_args().names or list(CHECKS)
     unknown = sorted(set(names) - set(CHECKS))
     if unknown:
-        parser.error("no such check: {}; there are {}".format(", ".join(unknown), ", ".join(CHECKS)))
-    print("Python {}.{}, TensorFlow {}".format(*sys.version_info[:2], tf.__version__))
+        parser.error(f"no such check: {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+    print(f"Python {sys.version_info[0]}.{sys.version_info[1]}, TensorFlow {tf.__version__}")
     for name in names:
         check, packages, how = CHECKS[name]
         print(f"{name}:", flush=True)

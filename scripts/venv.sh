@@ -4,7 +4,7 @@
 #   scripts/venv.sh EXTRA [PYTHON]    EXTRA of setup.py, such as tests; PYTHON as for scripts/find_python.sh
 #
 # There is one environment per Python version, so that lanes do not disturb each other: .venv for 3.7, .venv-3.12 and
-# so on for the others. Nothing is installed again as long as setup.py is unchanged.
+# so on for the others. Nothing is installed again as long as setup.py and the table of extras are unchanged.
 set -eu
 
 extra="$1"
@@ -14,7 +14,7 @@ version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 venv="$root/.venv-$version"
 [ "$version" != 3.7 ] || venv="$root/.venv"
 stamp="$venv/.installed-$extra"
-wanted="$version $root $(cksum <"$root/setup.py") $(cat "$root/stable_baselines/version.txt")"
+wanted="$version $root $(cat "$root/setup.py" "$root/stable_baselines/common/extras.py" | cksum) $(cat "$root/stable_baselines/version.txt")"
 
 say() { echo "==> $*" >&2; }
 
@@ -33,7 +33,7 @@ if ! works; then
     "$python" -m venv "$venv" >&2
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    say "installing stable_baselines[$extra] and what it needs into $venv (some minutes the first time)"
+    say "installing this package, its extra $extra and what they need into $venv (some minutes the first time)"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$root[$extra]" >&2 || {
         echo "error: the installation failed; the lines above say why" >&2
         exit 1

@@ -1,21 +1,28 @@
 """Reinforcement learning algorithms with one simple interface."""
-import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# name -> package that has it
-_ALGORITHMS = {'A2C': 'a2c', 'ACER': 'acer', 'ACKTR': 'acktr', 'PPO2': 'ppo2'}
+from stable_baselines.common import lazy
 
-__all__ = sorted(_ALGORITHMS)
+# A new algorithm takes two lines: its import here, and its name in __all__.
+if TYPE_CHECKING:
+    from stable_baselines import bench as bench
+    from stable_baselines import common as common
+    from stable_baselines import logger as logger
+    from stable_baselines import results_plotter as results_plotter
+    from stable_baselines.a2c import A2C
+    from stable_baselines.acer import ACER
+    from stable_baselines.acktr import ACKTR
+    from stable_baselines.ppo2 import PPO2
+
+__all__ = ['A2C', 'ACER', 'ACKTR', 'PPO2']
+
+# algorithm -> package that has it, or will have it
+_ALGORITHMS = dict(A2C='a2c', ACER='acer', ACKTR='acktr', DDPG='ddpg', DQN='deepq', GAIL='gail', HER='her', PPO1='ppo1',
+                   PPO2='ppo2', SAC='sac', TD3='td3', TRPO='trpo_mpi')
+_ABSENT = {name: f"this algorithm is still to come; there are {', '.join(__all__)}" for name in _ALGORITHMS}
+_ABSENT['PPO'] = "that is its name in Stable-Baselines3; here it is PPO2"
 
 __version__ = Path(__file__).with_name('version.txt').read_text().strip()
 
-
-def __getattr__(name):
-    """Import an algorithm when it is asked for: the processes of a SubprocVecEnv never need TensorFlow."""
-    if name in _ALGORITHMS:
-        return getattr(importlib.import_module(f'stable_baselines.{_ALGORITHMS[name]}'), name)
-    raise AttributeError(f"module 'stable_baselines' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted(list(globals()) + __all__)
+lazy.offer(__name__, {name: _ALGORITHMS[name] for name in __all__}, _ABSENT)

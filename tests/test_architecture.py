@@ -17,6 +17,8 @@ PACKAGE = "stable_baselines"
 LAYERS = {
     # 0: no knowledge of anything else
     "stable_baselines.logger": 0,
+    "stable_baselines.common.lazy": 0,
+    "stable_baselines.common.extras": 0,
     "stable_baselines.common.mpi_util": 0,
     "stable_baselines.common.gym_compat": 0,
     # 1: NumPy only
@@ -27,6 +29,7 @@ LAYERS = {
     "stable_baselines.common.misc_util": 1,
     "stable_baselines.common.mpi_moments": 1,
     "stable_baselines.common.noise": 1,
+    "stable_baselines.common.old_names": 1,
     "stable_baselines.common.returns": 1,
     "stable_baselines.common.running_mean_std": 1,
     "stable_baselines.common.save_util": 1,

@@ -1,5 +1,10 @@
 """Callbacks, tested on a model that only counts."""
+import contextlib
+import os
+import struct
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +24,8 @@ from stable_baselines.common.callbacks import (
 )
 from stable_baselines.common.gym_compat import Env, spaces
 from stable_baselines.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class ScriptedEnv(Env):
@@ -436,6 +443,53 @@ class FakeBar:
         self.closed = True
 
 
+TABLES_AND_BAR = '''
+import sys
+sys.path.insert(0, 'tests')
+from test_callbacks import BaseCallback, CallbackList, EvalCallback, FakeModel, ProgressBarCallback, ScriptedEnv, logger
+
+class Tables(BaseCallback):
+    def _on_step(self):
+        logger.logkv('k', self.n_calls)
+        logger.dumpkvs()
+        return True
+
+FakeModel().learn(4, CallbackList([ProgressBarCallback(), Tables(), EvalCallback(ScriptedEnv(), eval_freq=1)]))
+'''
+
+
+def as_shown(output):
+    """Return the lines that a terminal shows of an output."""
+    shown, column = [''], 0
+    for character in output.rstrip():
+        if character == '\n':
+            shown.append('')
+        if character in '\r\n':
+            column = 0
+        else:
+            shown[-1] = shown[-1].ljust(column)[:column] + character + shown[-1][column + 1:]
+            column += 1
+    return shown
+
+
+def on_terminal(script, size):
+    """Run a script on a terminal, of so many rows and columns or of unknown size; return the lines that it shows."""
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ('pty', 'fcntl', 'termios'))
+    terminal, child = pty.openpty()
+    if size is not None:
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack('HHHH', *size, 0, 0))
+    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script], stdin=child, stdout=child, stderr=child,
+                               cwd=str(ROOT), env=dict(os.environ, TERM='dumb', PYTHONIOENCODING='utf-8'))
+    os.close(child)
+    output = b''
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while True:
+            output += os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert process.wait() == 0, output.decode()
+    return as_shown(output.decode())
+
+
 class TestProgressBarCallback:
     @pytest.fixture
     def bars(self, monkeypatch):
@@ -470,12 +524,52 @@ class TestProgressBarCallback:
         callback.on_training_end()
         assert bars[0].n == 100
 
+    @pytest.mark.parametrize('trained, shown', [
+        (96, (96, 96)), (112, (112, 112)),  # whole batches of 16 only: 100 %
+        (84, (100, 84)),  # a callback has stopped it
+        (0, (100, 0)),
+    ])
+    def test_end(self, bars, trained, shown):
+        model, callback = FakeModel(), ProgressBarCallback()
+        model.n_batch = 16
+        callback.init_callback(model)
+        callback.on_training_start({'total_timesteps': 100}, {})
+        for model.num_timesteps in range(trained):
+            callback.on_step()
+            assert bars[0].n <= bars[0].total == 100
+        model.num_timesteps = trained
+        callback.on_training_end()
+        assert (bars[0].total, bars[0].n) == shown
+
+    def test_bar_that_an_exception_left_is_closed(self, bars):
+        callback = ProgressBarCallback()
+        callback.init_callback(FakeModel())
+        callback.on_training_start({'total_timesteps': 100}, {})
+        FakeModel().learn(4, callback)
+        assert [bar.closed for bar in bars] == [True, True]
+
     def test_real_bar(self, capsys):
         pytest.importorskip('tqdm')
         FakeModel().learn(4, ProgressBarCallback())
         assert '4/4' in capsys.readouterr().err
 
+    @pytest.mark.parametrize('size, width', [(None, 80), ((24, 60), 60)])
+    def test_whole_on_a_terminal_with_tables(self, size, width):
+        pytest.importorskip('tqdm')
+        lines = [line.rstrip() for line in on_terminal(TABLES_AND_BAR, size)]
+        assert lines[:3] == ['---------', '| k | 1 |', '---------'], lines
+        assert lines[3].startswith('Eval num_timesteps=1') and lines[4].startswith('Episode length: 2.00'), lines
+        assert lines[-1].startswith('100%|█') and len(lines[-1]) in (width - 1, width), lines
+        assert all('|' not in line or line.startswith('| k |') for line in lines[:-1]), lines
+
+    def test_whole_in_a_pipe(self):
+        pytest.importorskip('tqdm')
+        output = subprocess.run([sys.executable, '-W', 'ignore', '-c', TABLES_AND_BAR], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, cwd=str(ROOT), check=True).stdout.decode()
+        lines = [line.rstrip() for line in as_shown(output)]
+        assert lines[:3] == ['---------', '| k | 1 |', '---------'] and lines[-1].startswith('100%|█'), lines
+
     def test_missing_tqdm_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, 'tqdm', None)
-        with pytest.raises(ImportError, match=r'pip install stable_baselines\[progress\]'):
+        with pytest.raises(ImportError, match='needs tqdm: pip install tqdm'):
             ProgressBarCallback()

@@ -338,13 +338,13 @@ class TestRunMujoco:
     def test_python_37_says_what_to_install(self):
         pytest.importorskip("gym")
         with pytest.raises(Exception, match=r"Reacher-v2.*MuJoCo's environments need Python 3.8 or later.*"
-                                            r"pip install 'stable_baselines\[bullet\]'"):
+                                            r"pip install pybullet"):
             run_mujoco.train("Reacher-v2", 2048, 0)
 
     @pytest.mark.skipif(sys.version_info < (3, 8), reason="MuJoCo cannot be installed here")
     @pytest.mark.filterwarnings("ignore:.*out of date")
     def test_errors_about_old_ids_name_the_new_ones(self):
-        with pytest.raises(ImportError, match=r"Reacher-v2.*stable_baselines\[mujoco\].*such as 'Reacher-v5'"):
+        with pytest.raises(ImportError, match=r"Reacher-v2.*pip install 'gymnasium\[mujoco\].*such as 'Reacher-v5'"):
             run_mujoco.train("Reacher-v2", 2048, 0)
 
 

@@ -66,7 +66,7 @@ class TestAccepted:
     @pytest.mark.parametrize("env", [
         IdentityEnv(2), IdentityEnvBox(), IdentityEnvMultiBinary(2), IdentityEnvMultiDiscrete(2), BitFlippingEnv(),
         BitFlippingEnv(3, discrete_obs_space=True), BitFlippingEnv(continuous=True), AnyEnv(), AnyEnv(image()),
-        AnyEnv(image(shape=(36, 36, 3))), AnyEnv(image(dtype=np.float32)), AnyEnv(action_space=box()),
+        AnyEnv(image(shape=(36, 36, 3))), AnyEnv(action_space=box()),
         AnyEnv(action_space=box(shape=(2, 3))), AnyEnv(action_space=box(-.5, .5)),
         AnyEnv(action_space=spaces.MultiDiscrete([2, 3])), AnyEnv(action_space=spaces.MultiBinary(3)),
         AnyEnv(spaces.MultiDiscrete([2, 3])),
@@ -101,11 +101,12 @@ class TestAccepted:
 
 class TestWarnings:
     @pytest.mark.parametrize("obs_space, expected", [
-        (image(high=1, dtype=np.float32), [r"the upper and lower bounds are not in \[0, 255\]"]),
+        (image(dtype=np.float32), ["is an image but the `dtype` of its space is float32"]),
+        (image(high=1), [r"the upper and lower bounds are not in \[0, 255\]"]),
         (image(low=10), [r"the upper and lower bounds are not in \[0, 255\]"]),
         (image(shape=(36, 35, 3)), [r"minimal resolution for an image is 36x36.*\(36, 35, 3\)"]),
         (image(shape=(3, 64, 64)), [r"minimal resolution for an image is 36x36"]),
-        (image(low=-1, high=1, shape=(20, 20, 3), dtype=np.float32), [r"bounds are not", r"minimal resolution"]),
+        (image(low=-1, high=1, shape=(20, 20, 3), dtype=np.float32), ["`dtype`", "bounds are not", "minimal resol"]),
         (image(shape=(64, 64)), ["unconventional shape"]),
         (image(shape=(2, 64, 64, 3)), ["unconventional shape"]),
         (spaces.Dict({"a": box()}), ["a Dict but the environment is not a gym.GoalEnv"]),

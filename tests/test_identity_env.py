@@ -23,7 +23,7 @@ class TestIdentityEnv:
         (IdentityEnvBox(low=0, high=5), spaces.Box(0, 5, (1,), np.float32)),
         (IdentityEnvMultiDiscrete(3), spaces.MultiDiscrete([3, 3])),
         (IdentityEnvMultiBinary(3), spaces.MultiBinary(3)),
-    ], ids=str)
+    ], ids=lambda value: type(value).__name__)
     def test_spaces(self, env, space):
         assert env.observation_space == env.action_space == space
         assert isinstance(env, Env)

@@ -421,7 +421,7 @@ def test_the_pieces_make_the_step_too(session, rng):
     ("momentum", 1.), ("momentum", -.1), ("clip_kl", 0.), ("kfac_update", 0), ("stats_accum_iter", 0),
     ("cold_iter", -1), ("epsilon", 0.), ("stats_decay", 1.)])
 def test_refuses_arguments_out_of_range(session, name, value):
-    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
+    with pytest.raises(ValueError, match=f"{name}={value}: accepted is"):
         KfacOptimizer(**{name: value})
 
 

@@ -36,9 +36,14 @@ def test_net_arch(net_arch, expected):
 
 
 def test_layers_is_the_old_form():
-    assert layers("MlpPolicy", layers=[5]) == layers("MlpPolicy", net_arch=[dict(pi=[5], vf=[5])])
-    assert layers("MlpLstmPolicy", layers=[5], n_lstm=3) == [
-        ("pi_fc0", (4, 5)), ("vf", (3, 1)), ("pi", (3, 2)), ("q", (3, 2))]
+    def old_form(policy, **policy_kwargs):
+        with pytest.warns(DeprecationWarning, match=r"layers=\[5\] is deprecated, use net_arch"):
+            return layers(policy, layers=[5], **policy_kwargs)
+
+    net_arch = [dict(pi=[5], vf=[5])]
+    assert old_form("MlpPolicy") == layers("MlpPolicy", net_arch=net_arch)
+    assert old_form("MlpPolicy", net_arch=[]) == layers("MlpPolicy", net_arch=[])
+    assert old_form("MlpLstmPolicy", n_lstm=3) == [("pi_fc0", (4, 5)), ("vf", (3, 1)), ("pi", (3, 2)), ("q", (3, 2))]
 
 
 def test_net_arch_with_lstm():
@@ -85,6 +90,25 @@ def test_wrong_spaces():
         PPO2("MlpPolicy", make_env(spaces.Tuple((BOX, BOX)), spaces.Discrete(2)))
     with pytest.raises(TypeError, match="no probability distribution"):
         PPO2("MlpPolicy", make_env(BOX, IMAGE))
+
+
+@pytest.mark.parametrize("action_space, action", [
+    (spaces.Box(low=-1, high=1, shape=(1,), dtype=np.float32), .2),
+    (spaces.Box(low=-1, high=1, shape=(2,), dtype=np.float32), [.2, .3]), (spaces.Discrete(3), 2),
+    (spaces.MultiDiscrete([2, 3]), [1, 2]), (spaces.MultiBinary(2), [1, 0])], ids=str)
+def test_probability_of_one_action_after_several_observations(action_space, action):
+    model = PPO2("MlpPolicy", make_env(BOX, action_space), seed=0)
+    obs = np.arange(12.).reshape(3, 4) / 12.
+    for logp in (False, True):
+        expected = [model.action_probability(each, actions=action, logp=logp) for each in obs]
+        np.testing.assert_allclose(model.action_probability(obs, actions=action, logp=logp), expected, rtol=1e-5)
+
+
+def test_observations_of_gymnasium_are_refused():
+    model = PPO2("MlpPolicy", make_env(BOX, spaces.Discrete(2)))
+    for use in (model.predict, model.action_probability):
+        with pytest.raises(ValueError, match=r"the tuple \(obs, info\) of gymnasium; here is the classic interface"):
+            use((np.zeros(4), {}))
 
 
 def test_public_names_belong_to_the_public_module():

@@ -71,25 +71,29 @@ def test_recurrent_minibatches_hold_whole_environments():
 
 
 @pytest.mark.parametrize("policy, n_envs, kwargs, reason", [
-    ("MlpPolicy", 2, dict(n_steps=8, nminibatches=3), r"nminibatches \(3\) must divide.*= 16"),
-    ("MlpLstmPolicy", 3, dict(n_steps=8, nminibatches=2), r"environments \(3\) must be a multiple of nminibatches"),
+    ("MlpPolicy", 2, dict(n_steps=8, nminibatches=3), "nminibatches=3: accepted is a divisor .*= 16"),
+    ("MlpLstmPolicy", 3, dict(n_steps=8, nminibatches=2), "nminibatches=2: accepted .*environments, 3"),
 ])
 def test_minibatches_that_do_not_fit(policy, n_envs, kwargs, reason):
-    model = PPO2(policy, make_cartpole(n_envs), **kwargs)
-    model.predict(np.zeros(4))  # no matter for a prediction
+    with pytest.raises(ValueError, match=reason):
+        PPO2(policy, make_cartpole(n_envs), **kwargs)
+    model = PPO2(policy, make_cartpole(2 * kwargs["nminibatches"]), **dict(kwargs, n_steps=6))
+    model.n_steps = kwargs["n_steps"]
+    model.set_env(make_cartpole(n_envs))
+    model.predict(np.zeros(4))  # a prediction needs no minibatches
     with pytest.raises(ValueError, match=reason):
         model.learn(100)
 
 
 @pytest.mark.parametrize("name, value", [
     ("n_steps", 0), ("n_steps", 2.5), ("nminibatches", 0), ("noptepochs", -1), ("noptepochs", True)])
-def test_numbers_that_are_none(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a positive integer, got {value}"):
+def test_counts_that_are_not_positive_integers(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}: accepted is a positive integer"):
         PPO2("MlpPolicy", make_cartpole(), **{name: value})
 
 
 def test_policy_kwargs_that_are_none():
-    with pytest.raises(TypeError, match="policy_kwargs must be a dict"):
+    with pytest.raises(TypeError, match="policy_kwargs=.*accepted is a dict"):
         PPO2("MlpPolicy", make_cartpole(), policy_kwargs=[1])
 
 

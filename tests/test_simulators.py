@@ -4,6 +4,7 @@
 """
 import importlib
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from stable_baselines import PPO2
 from stable_baselines.common import make_vec_env
 from stable_baselines.common.cmd_util import MUJOCO_ENV, make_atari_env, make_mujoco_env
 from stable_baselines.common.env_checker import check_env
+from stable_baselines.common.extras import pip_install
 from stable_baselines.common.gym_compat import Env, make, spaces
 from stable_baselines.common.vec_env import (
     DummyVecEnv,
@@ -25,17 +27,17 @@ CLASSIC = Env.__module__.startswith("gym.")  # the library at hand is gym 0.17 t
 BREAKOUT = "BreakoutNoFrameskip-v4"
 
 
-def need(packages, extra, condition=True):
+def need(packages, extra, condition=True, where="", python=sys.version_info):
     """Skip the test unless one of the packages is installed (and the condition holds)."""
     found = condition and any(importlib.util.find_spec(package) for package in packages)
-    return pytest.mark.skipif(not found, reason="needs pip install " + extra)
+    return pytest.mark.skipif(not found, reason=f"needs {pip_install(extra, python)} {where}")
 
 
-needs_atari = need(["atari_py" if CLASSIC else "ale_py"], "'stable_baselines[atari]'")
-needs_box2d = need(["Box2D"], "'stable_baselines[box2d]'")
-needs_bullet = need(["pybullet_envs"], "'stable_baselines[bullet]', with gym 0.17 (Python 3.7)", CLASSIC)
-needs_mujoco = need(["mujoco"], "'stable_baselines[mujoco]', with gymnasium (Python 3.8 or later)", not CLASSIC)
-needs_gymnasium = need(["gymnasium"], "gymnasium")
+needs_atari = need(["atari_py" if CLASSIC else "ale_py"], "atari")
+needs_box2d = need(["Box2D"], "box2d")
+needs_bullet = need(["pybullet_envs"], "bullet", CLASSIC, "with gym 0.17, on Python 3.7", (3, 7))
+needs_mujoco = need(["mujoco"], "mujoco", not CLASSIC, "with gymnasium, on Python 3.8 or later", (3, 8))
+needs_gymnasium = pytest.mark.skipif(not importlib.util.find_spec("gymnasium"), reason="needs gymnasium")
 
 
 def assert_trains(env, policy="MlpPolicy", updates=2, **hyperparameters):
@@ -217,7 +219,7 @@ def test_bullet_ids_are_found_without_an_import():
 
 @needs_gymnasium
 @needs_atari
-@pytest.mark.skipif(CLASSIC, reason="ale-py's own ids need gymnasium: pip install 'stable_baselines[atari]'")
+@pytest.mark.skipif(CLASSIC, reason="ale-py's own ids need gymnasium")
 def test_gymnasium_atari_id_directly():
     env = make_vec_env("ALE/Breakout-v5")
     assert env.observation_space.shape == (210, 160, 3)

@@ -595,7 +595,7 @@ def test_env_function_that_cannot_be_unpickled(leaves_nothing, tmpdir, monkeypat
 @pytest.mark.parametrize('env_fns, start_method, timeout, error, match', [
     ([], None, None, ValueError, 'env_fns'),
     ([RandomEnv, None], None, None, TypeError, r'env_fns\[1\]=None'),
-    ([RandomEnv], 'spoon', None, ValueError, "start_method='spoon'.*forkserver"),
+    ([RandomEnv], 'spoon', None, ValueError, "='spoon': cannot find context for 'spoon', accepted .*forkserver"),
     ([RandomEnv], None, 0, ValueError, 'timeout=0'),
     ([RandomEnv, BufferEnv], 'fork', None, ValueError, 'environment 1 has the spaces'),
     ([RandomEnv, dict], 'fork', None, Exception, 'environment 1 '),

@@ -28,6 +28,17 @@ def test_function_takes_positional_and_named_arguments_and_givens(session):
             linear(*args, **kwargs)
 
 
+def test_function_takes_two_placeholders_of_equal_last_names(session):
+    with tf.variable_scope("first"):
+        x = tf.placeholder(tf.int32, (), name="x")
+    with tf.variable_scope("second"):
+        other_x = tf.placeholder(tf.int32, (), name="x")
+    digits = tf_util.function([x, other_x], 10 * x + other_x, givens={other_x: 5})
+    assert digits(1, 2) == 12 and digits(1) == 15 and digits(1, x=2) == 12
+    with pytest.raises(TypeError, match=r"unexpected arguments \['x'\].*names of one input"):
+        digits(x=1)  # which of them?
+
+
 def test_function_keeps_the_structure_of_its_outputs(session):
     x = tf.placeholder(tf.float32, ())
     assert tf_util.function([x], [x, 2 * x])(1) == [1, 2]
@@ -189,7 +200,8 @@ def test_shapes(session):
         tf_util.check_shape([tensor], [[3, 2]])
     with pytest.raises(ValueError, match="not completely known"):
         tf_util.numel(tf.placeholder(tf.float32, (None, 3)))
-    for shape, expected in (((1, 8, 8, 3), True), ((1, 8, 8, 1), True), ((1, 8, 8, 2), False), ((8, 8, 3), False)):
+    for shape, expected in (((1, 8, 8, 3), True), ((1, 8, 8, 1), True), ((1, 8, 8, 2), False), ((8, 8, 3), True),
+                            ((8, 8, 2), False), ((8, 3), False), ((1, 1, 8, 8, 3), False)):
         assert tf_util.is_image(np.zeros(shape)) == expected
 
 

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from helpers import CASES, assert_parameters, build_model, group, load_arrays, make_env, rollout_of
 from stable_baselines import ACKTR
-from stable_baselines.acktr.acktr import fisher_loss
+from stable_baselines.acktr.acktr import fisher_losses
 from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.models.n_step import Losses
@@ -164,10 +164,10 @@ def test_an_error_of_the_decomposition_is_raised():
         model.learn(4)
 
 
-def test_fisher_loss_by_hand():
+def test_fisher_losses_by_hand():
     with tf.Graph().as_default(), tf.Session() as session:
         values = tf.constant([[1.], [2.]])
-        loss = fisher_loss(tf.constant([.5, 2.]), values, noise=tf.constant([[3.], [-1.]]), vf_fisher_coef=2.)
-        loss, gradient = session.run([loss, tf.gradients(loss, values)[0]])
-    assert loss == 1.25 + 2. * (9 + 1) / 2
+        losses = fisher_losses(tf.constant([.5, 2.]), values, noise=tf.constant([[3.], [-1.]]), vf_fisher_coef=2.)
+        losses, gradient = session.run([losses, tf.gradients(losses.values, values)[0]])
+    assert losses == (1.25, 2. * (9 + 1) / 2)
     np.testing.assert_array_equal(gradient, [[-6.], [2.]])  # 2 * 2 * (value - draw) / 2: the draws are constants

@@ -1,4 +1,6 @@
 """VecFrameStack, VecCheckNan, VecVideoRecorder."""
+import sys
+
 import numpy as np
 import pytest
 
@@ -198,6 +200,38 @@ def test_video(tmp_path):
     assert fps == 10
     # the frame at the reset and four steps; DummyVecEnv has reset the environment by the third
     np.testing.assert_allclose(brightness, [0, 60, 120, 0, 60], atol=6)
+
+
+@pytest.mark.parametrize('size', [(33, 48), (34, 47)])
+def test_video_by_the_ffmpeg_of_the_system(tmp_path, monkeypatch, size):
+    imageio_ffmpeg = pytest.importorskip('imageio_ffmpeg')
+    (tmp_path / 'ffmpeg').symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    (tmp_path / 'videos').mkdir()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'imageio_ffmpeg', None)
+        patch.setenv('PATH', str(tmp_path))
+        patch.setattr(FrameEnv, 'render', lambda self, mode: np.full(size + (3,), 60 * self.steps, np.uint8))
+        venv = VecVideoRecorder(DummyVecEnv([FrameEnv]), str(tmp_path / 'videos'), lambda step: False)
+        venv.reset()
+        venv.step([[0]])
+        venv.close()
+        patch.setenv('PATH', str(tmp_path / 'videos'))
+        with pytest.raises(ImportError, match='needs ffmpeg: pip install imageio imageio-ffmpeg, or the system'):
+            VecVideoRecorder(DummyVecEnv([FrameEnv]), str(tmp_path), lambda step: False)
+    size, fps, brightness = read(tmp_path / 'videos' / 'rl-video-step-0-to-step-200.mp4')
+    assert (size, fps) == ((48, 34), 10)
+    np.testing.assert_allclose(brightness, [0, 60], atol=6)
+
+
+def test_ffmpeg_that_fails(tmp_path, monkeypatch):
+    pytest.importorskip('imageio_ffmpeg')
+    venv = VecVideoRecorder(DummyVecEnv([FrameEnv]), str(tmp_path), lambda step: False, name_prefix='missing/folder')
+    venv.reset()
+    with pytest.raises(RuntimeError, match='ffmpeg ended with exit code [0-9]+ while it wrote .*missing/folder'):
+        for _ in range(100):  # it takes a moment to fail
+            venv.step([[0]])
+        venv.close()
+    assert not venv.recording
 
 
 def test_video_cut_short_is_complete(tmp_path):

@@ -1,9 +1,9 @@
 """Advantage Actor Critic, the synchronous form of A3C, https://arxiv.org/abs/1602.01783"""
-from typing import Any, Dict, Optional, Type, Union
+from typing import Any, Dict, Optional, Type, TypeVar, Union
 
 import tensorflow.compat.v1 as tf
 
-from stable_baselines.common import tf_util
+from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.n_step import NStepRLModel
 from stable_baselines.common.policies import BasePolicy
@@ -12,6 +12,9 @@ from stable_baselines.common.runners import NStepRunner
 from stable_baselines.common.vec_env import VecEnv
 
 A2CRunner = NStepRunner  # its name in the reference
+
+
+Model = TypeVar('Model', bound='A2C')
 
 
 class A2C(NStepRLModel):
@@ -35,7 +38,6 @@ class A2C(NStepRLModel):
     """
 
     _logged_losses = ('policy_entropy', 'value_loss')
-    _offered_losses = ('policy_entropy', 'value_loss')
     _offered_returns = 'rewards'
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
@@ -64,6 +66,9 @@ class A2C(NStepRLModel):
                                               momentum=self.momentum, epsilon=self.epsilon)
         return tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
-              tb_log_name: str = "A2C", reset_num_timesteps: bool = True) -> 'A2C':
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "A2C", reset_num_timesteps: bool = True) -> Model:
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
+
+
+__getattr__ = old_names.of(__name__)

@@ -1,1 +1,3 @@
-from stable_baselines.acer.acer_simple import ACER  # noqa: F401
+from stable_baselines.acer.acer_simple import ACER
+
+__all__ = ['ACER']

@@ -1,14 +1,14 @@
 """Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224"""
 import warnings
 from collections import OrderedDict, deque
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
 from stable_baselines.acer.buffer import Buffer, ReplaySegment
-from stable_baselines.common import tf_util
+from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.math_util import safe_mean
 from stable_baselines.common.models import reports
@@ -181,6 +181,9 @@ def restrict_to_trust_region(gradient: tf.Tensor, average_proba: tf.Tensor, prob
 # The algorithm
 # ================================================================
 
+Model = TypeVar('Model', bound='ACER')
+
+
 class ACER(ActorCriticRLModel):
     """
     Actor Critic with Experience Replay, https://arxiv.org/abs/1611.01224
@@ -212,11 +215,14 @@ class ACER(ActorCriticRLModel):
     """
 
     requires_vec_env = True
-    _carried = (*ActorCriticRLModel._carried, 'buffer', 'episode_stats')
+    _carried = (*ActorCriticRLModel._carried, 'episode_stats')
+    _carried_if_made = (*ActorCriticRLModel._carried_if_made, 'buffer')
     _old_names = dict(action_ph='batch_ph.actions', reward_ph='batch_ph.rewards', done_ph='batch_ph.dones',
-                      mu_ph='batch_ph.mus', learning_rate_ph='batch_ph.learning_rate', polyak_model='average_model')
+                      mu_ph='batch_ph.mus', learning_rate_ph='batch_ph.learning_rate', polyak_model='average_model',
+                      n_act='action_space.n')
 
-    episode_stats: Optional['EpisodeStats'] = None
+    episode_stats: Any = None
+    learning_rate_schedule: Optional[Scheduler] = None
     _buffer: Optional[Buffer] = None
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
@@ -262,9 +268,9 @@ class ACER(ActorCriticRLModel):
         self._reset_averages()
 
     def _check_replay(self) -> None:
-        """Refuse a replay memory that cannot be, warn of one that would never be used."""
+        """Refuse an impossible replay memory; warn of one that would never be used."""
         if not self.replay_ratio >= 0:
-            raise ValueError(f"replay_ratio must be at least 0, got {self.replay_ratio!r}")
+            raise ValueError(f"replay_ratio={self.replay_ratio!r}: accepted is a number from 0")
         if self.replay_ratio == 0:
             return
         check_counts(buffer_size=self.buffer_size)
@@ -284,7 +290,9 @@ class ACER(ActorCriticRLModel):
     def buffer(self) -> Optional[Buffer]:
         """Buffer: the replay memory, created at its first use; None with ``replay_ratio=0``."""
         if self._buffer is None and self.replay_ratio > 0:
-            self._buffer = Buffer(self.vec_env, self.n_steps, self.buffer_size, self.np_random)
+            self._buffer = Buffer(self.vec_env, self.n_steps, self.buffer_size)
+        if self._buffer is not None:
+            self._buffer.np_random = self.np_random  # which another seed replaces
         return self._buffer
 
     def _build_graph(self) -> None:
@@ -342,7 +350,7 @@ class ACER(ActorCriticRLModel):
             return average_of.get(variable.name, variable)
 
         with tf.variable_scope("average_model", reuse=True, custom_getter=average_getter):
-            self.average_model = self._build_policy(self.n_steps + 1, reuse=True)
+            self.average_model: Any = self._build_policy(self.n_steps + 1, reuse=True)
         self._reset_averages = tf_util.function([], [], session=self.sess, updates=[
             tf.assign(average, param.read_value()) for param, average in zip(self.params, self.averages)])
 
@@ -397,16 +405,16 @@ class ACER(ActorCriticRLModel):
     def _make_runner(self) -> 'Runner':
         return Runner(env=self.vec_env, model=self, n_steps=self.n_steps)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
-              tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> 'ACER':
-        schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> Model:
+        self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             if reset_num_timesteps or self.episode_stats is None:  # otherwise what was collected serves on
                 self._buffer, self.episode_stats = None, EpisodeStats(self.n_steps, self.n_envs)
             training.start(t_start=training.start_time, buffer=self.buffer, episode_stats=self.episode_stats)
             # the steps taken after each rollout; the last rollout is a whole one too
             for steps in range(self.n_batch, training.total_timesteps + self.n_batch, self.n_batch):
-                segment = training.collect(self.runner)
+                segment = training.collect()
                 if segment is None:
                     break
                 self.episode_stats.feed(segment.rewards, segment.dones)
@@ -420,8 +428,10 @@ class ACER(ActorCriticRLModel):
                 # as Stable Baselines 2.10: the first update is reported, and then every log_interval-th from there
                 if training.reports(steps // self.n_batch, since=1):
                     self._log(reported, fps=int(steps / training.seconds()))
-                training.callback.offer(steps=steps, names_ops=list(reported), values_ops=list(reported.values()),
-                                        samples_number=self._replay(segment, learning_rate))
+                n_replayed = self._replay(segment, learning_rate)
+                if training.callback.listens:
+                    training.callback.offer(steps=steps, names_ops=list(reported), values_ops=list(reported.values()),
+                                            samples_number=n_replayed)
         return self
 
     def _offered_rollout(self, segment: ReplaySegment) -> Dict[str, Any]:
@@ -502,8 +512,8 @@ class EpisodeStats:
     def __init__(self, n_steps: int, n_envs: int):
         self.n_steps = n_steps
         self.n_envs = n_envs
-        self.lengths = deque(maxlen=40)
-        self.rewards = deque(maxlen=40)
+        self.lengths: Deque[int] = deque(maxlen=40)
+        self.rewards: Deque[float] = deque(maxlen=40)
         self._running_lengths = np.zeros(n_envs, int)
         self._running_rewards = np.zeros(n_envs)
 
@@ -514,8 +524,8 @@ class EpisodeStats:
         :param rewards: rewards, shape (n_envs, n_steps) or flat
         :param masks: whether the step ended its episode, same shape
         """
-        rewards, masks = [np.reshape(array, (self.n_envs, self.n_steps)) for array in (rewards, masks)]
-        for step_rewards, ended in zip(rewards.T, masks.T.astype(bool)):
+        rewards, dones = [np.reshape(array, (self.n_envs, self.n_steps)) for array in (rewards, masks)]
+        for step_rewards, ended in zip(rewards.T, dones.T.astype(bool)):
             self._running_rewards += step_rewards
             self._running_lengths += 1
             if ended.any():
@@ -538,3 +548,6 @@ class EpisodeStats:
         :return: sum of the rewards of an episode, 0 if none has ended
         """
         return safe_mean(self.rewards) if self.rewards else 0
+
+
+__getattr__ = old_names.of(__name__)

@@ -32,7 +32,7 @@ class Buffer:
 
     def __init__(self, env: VecEnv, n_steps: int, size: int = 50000, np_random: Any = np.random):
         if size < n_steps:
-            raise ValueError(f"the size of the buffer ({size} steps) must be at least one segment of {n_steps} steps")
+            raise ValueError(f"size={size} steps: accepted is at least one segment of {n_steps} steps")
         self.n_env = env.num_envs
         self.n_steps = n_steps
         self.size = size // n_steps
@@ -41,7 +41,7 @@ class Buffer:
         self.np_random = np_random
         self.next_idx = 0
         self.num_in_buffer = 0
-        self._arrays: Optional[Dict[str, np.ndarray]] = None
+        self._arrays: Dict[str, np.ndarray] = {}
 
     def has_atleast(self, frames: int) -> bool:
         """
@@ -108,7 +108,7 @@ class Buffer:
         segment = dict(enc_obs=enc_obs, actions=actions, rewards=rewards, mus=mus, dones=dones, episode_starts=masks)
         if states is not None:
             segment['states'] = states
-        if self._arrays is None:
+        if not self._arrays:
             self._arrays = {name: np.empty((self.size,) + values.shape, values.dtype)
                             for name, values in segment.items()}
         for name, values in segment.items():
@@ -129,7 +129,7 @@ class Buffer:
 
     def sample(self) -> ReplaySegment:
         """
-        Draw a segment: for each environment, independently, one of those that it went through.
+        Draw a segment: for each environment, independently, one of its stored ones.
 
         :return: the segment
         :raises ValueError: if nothing is stored
@@ -137,7 +137,7 @@ class Buffer:
         if not self.can_sample():
             raise ValueError("the buffer is empty")
         idx, envx = self.np_random.randint(0, self.num_in_buffer, self.n_env), np.arange(self.n_env)
-        taken = {name: self.take(arr, idx, envx) for name, arr in self._arrays.items()}
+        taken: Dict[str, Any] = {name: self.take(arr, idx, envx) for name, arr in self._arrays.items()}
         obs = self.decode(taken.pop('enc_obs'), taken['episode_starts'])
         return ReplaySegment(**dict(dict(states=None), obs=obs, **taken))
 

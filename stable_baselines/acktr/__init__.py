@@ -1,1 +1,3 @@
-from stable_baselines.acktr.acktr import ACKTR  # noqa: F401
+from stable_baselines.acktr.acktr import ACKTR
+
+__all__ = ['ACKTR']

@@ -1,13 +1,13 @@
 """Actor Critic using Kronecker-Factored Trust Region, https://arxiv.org/abs/1708.05144"""
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, Optional, Type, Union
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Dict, NamedTuple, Optional, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.kfac import KfacOptimizer
-from stable_baselines.common import tf_util
+from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.n_step import Losses, NStepRLModel
@@ -17,18 +17,28 @@ from stable_baselines.common.runners import GAERunner, OnPolicyRunner, Rollout
 from stable_baselines.common.vec_env import VecEnv
 
 
-def fisher_loss(neglogp: tf.Tensor, values: tf.Tensor, noise: tf.Tensor, vf_fisher_coef: float) -> tf.Tensor:
+class FisherLosses(NamedTuple):
+    """Scalars whose derivatives make the Fisher matrix."""
+
+    policy: tf.Tensor
+    values: tf.Tensor
+
+
+def fisher_losses(neglogp: tf.Tensor, values: tf.Tensor, noise: tf.Tensor, vf_fisher_coef: float) -> FisherLosses:
     r"""
-    The loss whose derivatives, for outputs drawn from the model, make the Fisher matrix (section 3.1 of the paper).
+    The losses whose derivatives, for outputs drawn from the model, make the Fisher matrix (section 3.1 of the paper).
 
     The value function counts as a normal distribution around its output, so that a draw is the value plus noise.
 
-    .. math:: E[-\log \pi(a|s)] + c E[(V(s) - v)^2], \qquad v = V(s) + \xi
+    .. math:: E[-\log \pi(a|s)], \qquad c E[(V(s) - v)^2], \qquad v = V(s) + \xi
 
-    where v is a constant to the derivative. Unlike the paper: the actions are those taken, not drawn anew.
+    where v is a constant to the derivative. Unlike the paper: the actions are those taken, not drawn again.
     """
     value_draws = tf.stop_gradient(values + noise)
-    return tf.reduce_mean(neglogp) + vf_fisher_coef * tf.reduce_mean(tf.square(values - value_draws))
+    return FisherLosses(tf.reduce_mean(neglogp), vf_fisher_coef * tf.reduce_mean(tf.square(values - value_draws)))
+
+
+Model = TypeVar('Model', bound='ACKTR')
 
 
 class ACKTR(NStepRLModel):
@@ -57,7 +67,8 @@ class ACKTR(NStepRLModel):
         n_steps, without GAE
     """
 
-    _logged_losses = _offered_losses = ('policy_entropy', 'policy_loss', 'value_loss')
+    _old_names = dict(optim='optimizer')
+    _logged_losses = ('policy_entropy', 'policy_loss', 'value_loss')
     # as Stable Baselines 2.10: what learn() needs there to initialise variables and to run queues, by the names that
     # callbacks see; here the variables are ready before it begins, and there are no queues
     _offered_at_start = dict(tf_vars=[], is_uninitialized=[], old_uninitialized_vars=[], new_uninitialized_vars=[],
@@ -97,40 +108,55 @@ class ACKTR(NStepRLModel):
             policy_loss=self.losses.policy_loss - self.ent_coef * self.losses.policy_entropy)
         values = self.train_model.value_fn
         self.vf_fisher_noise = tf.random_normal(tf.shape(values), seed=tf_util.next_op_seed())
-        sampled_loss = fisher_loss(self.neglogp, values, self.vf_fisher_noise, self.vf_fisher_coef)
+        self.fisher_losses = fisher_losses(self.neglogp, values, self.vf_fisher_noise, self.vf_fisher_coef)
 
         with tf.variable_scope("kfac", reuse=False):
             self.optimizer = KfacOptimizer(
                 learning_rate=self.batch_ph.learning_rate, momentum=0.9, clip_kl=self.kfac_clip,
                 kfac_update=self.kfac_update, cold_iter=10, async_eigen_decomp=self.async_eigen_decomp, epsilon=0.01,
                 stats_decay=0.99, max_grad_norm=self.max_grad_norm, verbose=self.verbose)
+            sampled_loss = self.fisher_losses.policy + self.fisher_losses.values
             train_op, decompose_op = self.optimizer.minimize(self.loss, sampled_loss, self.params)
 
-        self._decomposition = None  # a Future, once one was begun in the background
+        self._decomposition: Optional[Future] = None  # a Future, once one was begun in the background
         if decompose_op is not None:
             self._decompose = tf_util.function([], [], updates=[decompose_op], session=self.sess)
             self._background = ThreadPoolExecutor(max_workers=1)
         return train_op
+
+    def _summarised_losses(self) -> Dict[str, tf.Tensor]:
+        # as Stable Baselines 2.10: with the sign of a likelihood
+        return dict(super()._summarised_losses(), policy_gradient_fisher_loss=-self.fisher_losses.policy,
+                    value_function_fisher_loss=-self.fisher_losses.values)
 
     def _make_runner(self) -> OnPolicyRunner:
         if self.gae_lambda is None:
             return super()._make_runner()
         return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.gae_lambda)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
-              tb_log_name: str = "ACKTR", reset_num_timesteps: bool = True) -> 'ACKTR':
-        return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "ACKTR", reset_num_timesteps: bool = True) -> Model:
+        super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
+        self._finish_decomposition()
+        return self
 
     def _train(self, rollout: Rollout, learning_rate: float,
                writer: Optional[tf.summary.FileWriter] = None) -> Losses:
-        if self._decomposition is not None:
-            self._decomposition.result()  # so that an update is a function of its inputs, whatever the timing
+        self._finish_decomposition()  # so that an update is a function of its inputs, whatever the timing
         losses = super()._train(rollout, learning_rate, writer)
         if self.async_eigen_decomp:
             self._decomposition = self._background.submit(self._decompose)
         return losses
 
+    def _finish_decomposition(self) -> None:
+        """Wait for the decomposition in the background, if there is one."""
+        if self._decomposition is not None:
+            self._decomposition.result()
+
     def _advantages(self, rollout: Rollout) -> np.ndarray:
         advantages = super()._advantages(rollout)
         # as Stable Baselines 2.10: advantages are standardised for continuous actions only
         return standardise(advantages) if isinstance(self.action_space, spaces.Box) else advantages
+
+
+__getattr__ = old_names.of(__name__)

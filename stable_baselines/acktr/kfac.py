@@ -1,11 +1,12 @@
 """Kronecker-Factored Approximate Curvature, https://arxiv.org/abs/1503.05671, with a trust region (ACKTR's step)."""
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.acktr.blocks import Block, find_blocks
 from stable_baselines.acktr.eigenbasis import Basis, decompose, solve
 from stable_baselines.acktr.factors import Factor, Sides, as_matrix, from_matrix, make_factors, make_state
+from stable_baselines.common import old_names
 from stable_baselines.common.tf_util import clip_gradients
 
 GradAndVar = Tuple[Optional[tf.Tensor], tf.Variable]
@@ -78,7 +79,7 @@ class KfacOptimizer:
         for accepted, is_valid, names in _RANGES:
             for name in names:
                 if not is_valid(getattr(self, name)):
-                    raise ValueError(f"{name} must be {accepted}, got {getattr(self, name)!r}")
+                    raise ValueError(f"{name}={getattr(self, name)!r}: accepted is {accepted}")
         with tf.variable_scope('KFAC'):
             self.global_step = make_state(0, 'global_step')  # number of calls
             self.factor_step = make_state(0, 'factor_step')  # number of eigendecompositions
@@ -187,9 +188,9 @@ class KfacOptimizer:
             names = [var.name for var in sides.block.variables]
             if not set(names) <= set(gradients):
                 continue
-            input_basis, output_basis = [None if factor is None else (
+            bases: List[Any] = [None if factor is None else (
                 factor.eigenvalues.read_value(), factor.eigenvectors.read_value()) for factor in sides[1:]]
-            solved = solve(as_matrix([gradients[name] for name in names], sides), input_basis, output_basis,
+            solved = solve(as_matrix([gradients[name] for name in names], sides), bases[0], bases[1],
                            self.epsilon + self.weight_decay.get(names[0], 0.), self.factored_damping)
             natural.update(zip(names, from_matrix(solved, sides)))
 
@@ -243,3 +244,6 @@ def _with_gradient(grads: Iterable[GradAndVar]) -> Tuple[List[tf.Tensor], List[t
     """Leave out the variables without a gradient."""
     pairs = [(tf.convert_to_tensor(grad), var) for grad, var in grads if grad is not None]
     return [grad for grad, _ in pairs], [var for _, var in pairs]
+
+
+__getattr__ = old_names.of(__name__)

@@ -37,7 +37,7 @@ class Monitor(Wrapper):
         self.info_keywords = tuple(info_keywords)
         self.allow_early_resets = allow_early_resets
         self.logger = None if filename is None else self._open(filename)
-        self.rewards: Optional[List[float]] = None
+        self.rewards: Any = None  # a list, from the first reset on
         self.needs_reset = True
         self.episode_rewards: List[float] = []
         self.episode_lengths: List[int] = []

@@ -1,25 +1,30 @@
 """What the algorithms share. The names that Stable Baselines 2.10 offers here are imported when they are asked for."""
-import importlib
+from typing import TYPE_CHECKING
 
-# name -> module that has it
-_PUBLIC = {name: 'stable_baselines.common.' + module for module, names in {
-    'base_class': ('ActorCriticRLModel', 'BaseRLModel', 'SetVerbosity', 'TensorboardWriter'),
-    'cmd_util': ('make_vec_env',),
-    'console_util': ('colorize', 'fmt_item', 'fmt_row'),
-    'math_util': ('discount', 'discount_with_boundaries', 'explained_variance', 'explained_variance_2d',
-                  'flatten_arrays', 'unflatten_vector'),
-    'misc_util': ('boolean_flag', 'set_global_seeds', 'zipsame'),
-}.items() for name in names}
+from stable_baselines.common import lazy
 
-__all__ = sorted(_PUBLIC)
+if TYPE_CHECKING:
+    from stable_baselines.common.base_class import ActorCriticRLModel, BaseRLModel, SetVerbosity, TensorboardWriter
+    from stable_baselines.common.cmd_util import make_vec_env
+    from stable_baselines.common.console_util import colorize, fmt_item, fmt_row
+    from stable_baselines.common.math_util import (
+        discount,
+        discount_with_boundaries,
+        explained_variance,
+        explained_variance_2d,
+        flatten_arrays,
+        unflatten_vector,
+    )
+    from stable_baselines.common.misc_util import boolean_flag, set_global_seeds, zipsame
 
+__all__ = ['ActorCriticRLModel', 'BaseRLModel', 'SetVerbosity', 'TensorboardWriter', 'boolean_flag', 'colorize',
+           'discount', 'discount_with_boundaries', 'explained_variance', 'explained_variance_2d', 'flatten_arrays',
+           'fmt_item', 'fmt_row', 'make_vec_env', 'set_global_seeds', 'unflatten_vector', 'zipsame']
 
-def __getattr__(name):
-    """Import a name when it is asked for: the processes of a SubprocVecEnv never need TensorFlow."""
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'stable_baselines.common' has no attribute {name!r}")
+_HOMES = dict(
+    dict.fromkeys(__all__, 'math_util'), ActorCriticRLModel='base_class', BaseRLModel='base_class',
+    SetVerbosity='base_class', TensorboardWriter='base_class', make_vec_env='cmd_util', colorize='console_util',
+    fmt_item='console_util', fmt_row='console_util', boolean_flag='misc_util', set_global_seeds='misc_util',
+    zipsame='misc_util')
 
-
-def __dir__():
-    return sorted(list(globals()) + __all__)
+lazy.offer(__name__, _HOMES, {})

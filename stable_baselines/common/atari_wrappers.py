@@ -2,7 +2,7 @@
 import re
 from collections import deque
 from functools import partial
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -191,7 +191,7 @@ class FrameStack(Wrapper):
         if n_frames < 1:
             raise ValueError(f"n_frames={n_frames!r}: accepted is a positive integer")
         self.n_frames = n_frames
-        self.frames = deque(maxlen=n_frames)
+        self.frames: Deque[np.ndarray] = deque(maxlen=n_frames)
         space = self.observation_space
         low, high = (np.concatenate([bound] * n_frames, axis=-1) for bound in (space.low, space.high))
         self.observation_space = spaces.Box(low=low, high=high, dtype=space.dtype)
@@ -216,25 +216,19 @@ class LazyFrames:
     """
 
     def __init__(self, frames: Sequence[np.ndarray]):
-        self._frames: Optional[Sequence[np.ndarray]] = frames
-        self._out: Optional[np.ndarray] = None
-
-    def _force(self) -> np.ndarray:
-        """Stack the frames, once."""
-        if self._out is None:
-            self._out = np.concatenate(self._frames, axis=-1)
-            self._frames = None
-        return self._out
+        self._parts = list(frames)
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
-        out = self._force()
-        return np.array(out, dtype=dtype) if copy else out if dtype is None else out.astype(dtype, copy=False)
+        if len(self._parts) > 1:  # the first use stacks them for good
+            self._parts = [np.concatenate(self._parts, axis=-1)]
+        stacked = self._parts[0]
+        return np.array(stacked, dtype=dtype) if copy else stacked.astype(dtype or stacked.dtype, copy=False)
 
     def __len__(self) -> int:
-        return len(self._force())
+        return len(np.asarray(self))
 
     def __getitem__(self, i: Any) -> np.ndarray:
-        return self._force()[i]
+        return np.asarray(self)[i]
 
 
 def make_atari(env_id: str) -> Wrapper:
@@ -266,7 +260,8 @@ def wrap_deepmind(env: Any, episode_life: bool = True, clip_rewards: bool = True
     :return: the wrapped game
     """
     has_fire = 'FIRE' in env.unwrapped.get_action_meanings()
-    layers = [(episode_life, EpisodicLifeEnv), (has_fire, FireResetEnv), (True, WarpFrame),
+    layers: List[Tuple[bool, Callable]] = [
+        (episode_life, EpisodicLifeEnv), (has_fire, FireResetEnv), (True, WarpFrame),
               (scale, ScaledFloatFrame), (clip_rewards, ClipRewardEnv), (frame_stack, partial(FrameStack, n_frames=4))]
     for is_wanted, wrap in layers:
         if is_wanted:

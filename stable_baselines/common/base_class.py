@@ -10,3 +10,5 @@ from stable_baselines.common.runners import AbstractEnvRunner
 from stable_baselines.common.save_util import bytes_to_params, data_to_json, json_to_data, params_to_bytes
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecNormalize, unwrap_vec_normalize
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
+
+__all__ = ['ActorCriticRLModel', 'BaseRLModel', 'SetVerbosity', 'TensorboardWriter']

@@ -1,5 +1,7 @@
 """Hooks into training: save, evaluate, stop, show progress, or whatever a subclass does."""
+import io
 import os
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
@@ -8,8 +10,11 @@ import numpy as np
 
 from stable_baselines import logger
 from stable_baselines.common.evaluation import evaluate_policy
+from stable_baselines.common.extras import pip_install
+from stable_baselines.common.files.atomic import write_whole
 from stable_baselines.common.gym_compat import Env
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, sync_envs_normalization
+from stable_baselines.logger.outputs import beside_progress_bars
 
 
 class BaseCallback(ABC):
@@ -20,11 +25,12 @@ class BaseCallback(ABC):
     """
 
     model: Any = None  # a BaseRLModel, which is above this module in the order of imports
-    training_env: Union[Env, VecEnv, None] = None
-    logger: Optional["logger.Logger"] = None
-    locals: Optional[Dict[str, Any]] = None
-    globals: Optional[Dict[str, Any]] = None
-    parent: Optional["BaseCallback"] = None  # the callback that triggers this one, if any
+    # a VecEnv or an environment, a Logger, and two dicts once the training has started
+    training_env: Any = None
+    logger: Any = None
+    locals: Any = None
+    globals: Any = None
+    parent: Any = None  # the callback that triggers this one, if any
     n_calls = 0
     num_timesteps = 0
 
@@ -40,7 +46,7 @@ class BaseCallback(ABC):
         """Prepare for this model; called before each training."""
 
     def on_training_start(self, locals_: Dict[str, Any], globals_: Dict[str, Any]) -> None:
-        """Take note that training starts; ``locals_`` is the dict that ``offer`` will change."""
+        """Start a training: keep ``locals_``, the dict that ``offer`` will change, and call the hook."""
         self.locals, self.globals = locals_, globals_
         self.num_timesteps = self.model.num_timesteps
         self._on_training_start()
@@ -54,7 +60,7 @@ class BaseCallback(ABC):
         return True
 
     def offer(self, **values) -> None:
-        """Take the variables of the training loop by name: what this callback and its children see in ``locals``."""
+        """Take variables of the training loop by name, for ``locals``; what every training of the library calls."""
         self.update_locals(values)
 
     def update_locals(self, locals_: Dict[str, Any]) -> None:
@@ -62,32 +68,32 @@ class BaseCallback(ABC):
         self.locals.update(locals_)  # children share it
 
     def on_rollout_start(self) -> None:
-        """Take note that a rollout starts."""
+        """Pass on that a rollout starts."""
         self._on_rollout_start()
 
     def _on_rollout_start(self) -> None:
         """React to the start of a rollout, before samples are collected with the current policy."""
 
     def on_step(self) -> bool:
-        """Take note of a step of the environment or of the parent's event; return whether training should go on."""
+        """Count a step of the environment, or the parent's event; return whether training should go on."""
         self.n_calls += 1
         self.num_timesteps = self.model.num_timesteps
         result = self._on_step()
         return not isinstance(result, (bool, np.bool_)) or bool(result)  # comparisons of NumPy values give np.bool_
 
     @abstractmethod
-    def _on_step(self) -> bool:
+    def _on_step(self) -> Optional[bool]:
         """React to a step, or to the parent's event; only False stops training, None lets it go on."""
 
     def on_rollout_end(self) -> None:
-        """Take note that a rollout ends."""
+        """Pass on that a rollout ends."""
         self._on_rollout_end()
 
     def _on_rollout_end(self) -> None:
         """React to the end of a rollout, before the policy is updated."""
 
     def on_training_end(self) -> None:
-        """Take note that training ends."""
+        """Pass on that training ends."""
         self._on_training_end()
 
     def _on_training_end(self) -> None:
@@ -136,13 +142,14 @@ class CallbackList(BaseCallback):
     :param callbacks: the callbacks, in any form that ``make_callback`` accepts
     """
 
-    def __init__(self, callbacks: List[Union[BaseCallback, Callable]]):
+    def __init__(self, callbacks: Sequence[Any]):
         super().__init__()
         self.callbacks = [make_callback(callback) for callback in callbacks]
 
     @property
     def listens(self) -> bool:
-        return any(callback.listens for callback in self.callbacks)
+        # a subclass may have hooks of its own
+        return type(self) is not CallbackList or any(callback.listens for callback in self.callbacks)
 
     def _each(self, hook: str, *args) -> List[Any]:
         """Call a method of every callback and return the results."""
@@ -187,7 +194,7 @@ class ConvertCallback(BaseCallback):
         return None if self.callback is None else self.callback(self.locals, self.globals)
 
 
-def make_callback(callback: Union[None, BaseCallback, Callable, Sequence]) -> BaseCallback:
+def make_callback(callback: Any) -> BaseCallback:
     """
     Turn whatever ``learn`` accepts as its callback into one object.
 
@@ -217,14 +224,15 @@ class CheckpointCallback(BaseCallback):
         self.save_freq, self.save_path, self.name_prefix = save_freq, save_path, name_prefix
 
     def _init_callback(self) -> None:
-        os.makedirs(self.save_path, exist_ok=True)
+        if self.save_path is not None:
+            os.makedirs(self.save_path, exist_ok=True)
 
     def _on_step(self) -> bool:
         if self.n_calls % self.save_freq == 0:
             file = os.path.join(self.save_path, f"{self.name_prefix}_{self.num_timesteps}_steps")
             self.model.save(file)
             if self.verbose > 1:
-                print("Saving model checkpoint to", file)
+                _say(f"Saving model checkpoint to {file}")
         return True
 
 
@@ -254,7 +262,8 @@ class EvalCallback(EventCallback):
         super().__init__(callback_on_new_best, verbose=verbose)
         _check_positive('n_eval_episodes', n_eval_episodes)
         if not isinstance(eval_env, VecEnv):
-            eval_env = DummyVecEnv([lambda env=eval_env: env])
+            single_env = eval_env
+            eval_env = DummyVecEnv([lambda: single_env])
         if eval_env.num_envs != 1:
             raise ValueError(f"eval_env={eval_env!r}: accepted is one environment, it holds {eval_env.num_envs}")
         self.eval_env, self.eval_freq, self.n_eval_episodes = eval_env, eval_freq, n_eval_episodes
@@ -289,7 +298,7 @@ class EvalCallback(EventCallback):
             return True
         self.best_mean_reward = self.last_mean_reward
         if self.verbose > 0:
-            print("New best mean reward!")
+            _say("New best mean reward!")
         if self.best_model_save_path is not None:
             self.model.save(os.path.join(self.best_model_save_path, 'best_model'))
         return self._on_event()
@@ -297,17 +306,18 @@ class EvalCallback(EventCallback):
     def _record(self, rewards: List[float], lengths: List[int]) -> None:
         """Print the rewards and lengths of an evaluation's episodes, and add them to the file."""
         if self.verbose > 0:
-            print(f"Eval num_timesteps={self.num_timesteps}, "
-                  f"episode_reward={np.mean(rewards):.2f} +/- {np.std(rewards):.2f}")
-            print(f"Episode length: {np.mean(lengths):.2f} +/- {np.std(lengths):.2f}")
+            _say(f"Eval num_timesteps={self.num_timesteps}, "
+                 f"episode_reward={np.mean(rewards):.2f} +/- {np.std(rewards):.2f}\n"
+                 f"Episode length: {np.mean(lengths):.2f} +/- {np.std(lengths):.2f}")
         if self.log_path is not None:
             self.evaluations_timesteps.append(self.num_timesteps)
             self.evaluations_results.append(rewards)
             self.evaluations_length.append(lengths)
             # as Stable Baselines 2.10: float32, with a last axis for the one environment
             results = np.array(self.evaluations_results, dtype=np.float32)[..., np.newaxis]
-            np.savez(self.log_path, timesteps=self.evaluations_timesteps, results=results,
-                     ep_lengths=self.evaluations_length)
+            archive = io.BytesIO()
+            np.savez(archive, timesteps=self.evaluations_timesteps, results=results, ep_lengths=self.evaluations_length)
+            write_whole(f'{self.log_path}.npz', archive.getvalue())
 
 
 class StopTrainingOnRewardThreshold(BaseCallback):
@@ -331,8 +341,8 @@ class StopTrainingOnRewardThreshold(BaseCallback):
     def _on_step(self) -> bool:
         continue_training = self.parent.best_mean_reward < self.reward_threshold
         if self.verbose > 0 and not continue_training:
-            print(f"Stopping training because the mean reward {self.parent.best_mean_reward:.2f} "
-                  f"is above the threshold {self.reward_threshold}")
+            _say(f"Stopping training because the mean reward {self.parent.best_mean_reward:.2f} "
+                 f"is above the threshold {self.reward_threshold}")
         return continue_training
 
 
@@ -355,15 +365,18 @@ class EveryNTimesteps(EventCallback):
         super()._on_training_start()
 
     def _on_step(self) -> bool:
-        if self.num_timesteps - self.last_time_trigger < self.n_steps:
-            return True
-        self.last_time_trigger = self.num_timesteps
-        return self._on_event()
+        due = self.num_timesteps >= self.last_time_trigger + self.n_steps
+        if due:
+            self.last_time_trigger = self.num_timesteps
+        return self._on_event() if due else True
 
 
 class ProgressBarCallback(BaseCallback):
     """
-    Show a progress bar of the timesteps; needs tqdm (``pip install stable_baselines[progress]``).
+    Show a progress bar of the timesteps; needs tqdm.
+
+    A training that ends by itself ends at 100 %, also where only whole batches are trained; one that a callback stops
+    stays where it is.
 
     :raises ImportError: without tqdm
     """
@@ -373,21 +386,49 @@ class ProgressBarCallback(BaseCallback):
         try:
             from tqdm import tqdm
         except ImportError as error:
-            raise ImportError("ProgressBarCallback needs tqdm: pip install stable_baselines[progress], "
-                              "or pip install tqdm") from error
-        self._make_bar, self._bar, self._first_timestep = tqdm, None, 0
+            raise ImportError(f"ProgressBarCallback needs tqdm: {pip_install('progress')}") from error
+        self._make_bar, self._first_timestep = tqdm, 0
+        self._bar: Any = None  # once training starts
 
     def _on_training_start(self) -> None:
         self._first_timestep = self.num_timesteps  # above zero where an earlier training is continued
-        self._bar = self._make_bar(total=self.locals.get('total_timesteps'), unit='steps')
+        if self._bar is not None:
+            self._bar.close()  # an exception ended that training
+        self._bar = self._make_bar(total=int(self.locals['total_timesteps']), unit='steps',
+                                   **_size_of_unknown(sys.stderr))
 
     def _on_step(self) -> bool:
-        self._bar.update(self.model.num_timesteps - self._first_timestep - self._bar.n)
+        # beyond its total, tqdm's bar has no length
+        self._bar.update(min(self._trained_steps(), self._bar.total) - self._bar.n)
         return True
 
     def _on_training_end(self) -> None:
-        self._on_step()  # some algorithms count further timesteps after the last call
+        trained = self._trained_steps()  # some algorithms count further timesteps after the last step
+        batch = getattr(self.model, 'n_batch', None) or 1
+        if trained and self._bar.total - trained < batch:
+            self._bar.total = trained
+        self._bar.update(trained - self._bar.n)
         self._bar.close()
+
+    def _trained_steps(self) -> int:
+        """Return the number of timesteps of this training so far."""
+        return self.model.num_timesteps - self._first_timestep
+
+
+def _say(text: str) -> None:
+    """Print a text without tearing a progress bar."""
+    with beside_progress_bars(sys.stdout):
+        print(text, flush=True)
+
+
+def _size_of_unknown(stream: Any) -> Dict[str, int]:
+    """Return the size that tqdm shall assume where a stream has no terminal, or one that does not know its size."""
+    try:
+        if all(os.get_terminal_size(stream.fileno())):
+            return {}
+    except (OSError, ValueError, AttributeError):  # no terminal; closed; replaced by something with only a ``write``
+        pass
+    return dict(ncols=80, nrows=24)
 
 
 def _check_positive(name: str, count: int) -> None:

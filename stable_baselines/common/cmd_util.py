@@ -29,7 +29,7 @@ def _monitor_file(folder: Optional[str], rank: int) -> Optional[str]:
 def make_vec_env(env_id: Union[str, Type, Callable[..., Any]], n_envs: int = 1, seed: Optional[int] = None,
                  start_index: int = 0, monitor_dir: Optional[str] = None,
                  wrapper_class: Optional[Callable[[Any], Any]] = None, env_kwargs: Optional[Dict[str, Any]] = None,
-                 vec_env_cls: Optional[Type[VecEnv]] = None,
+                 vec_env_cls: Optional[Callable[..., VecEnv]] = None,
                  vec_env_kwargs: Optional[Dict[str, Any]] = None) -> VecEnv:
     """
     Make several copies of an environment, each with a monitor, and vectorise them.

@@ -1,5 +1,5 @@
 """Probability distributions over actions, on tensors."""
-from typing import List, Optional, Sequence, Tuple, Type
+from typing import Any, List, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -48,6 +48,9 @@ class ProbabilityDistribution:
         """Create the distribution from its parameters, shape (n_batch, n_params)."""
         return cls(flat)
 
+    def __init__(self, flat: tf.Tensor):
+        self.flat = flat
+
 
 class CategoricalProbabilityDistribution(ProbabilityDistribution):
     """One choice among n categories, by unnormalised log-probabilities (n_batch, n_categories)."""
@@ -63,7 +66,7 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
         return tf.nn.softmax_cross_entropy_with_logits_v2(
             logits=self.logits, labels=tf.one_hot(x, int(self.logits.shape[-1])))
 
-    def kl(self, other: ProbabilityDistribution) -> tf.Tensor:
+    def kl(self, other: Any) -> tf.Tensor:
         log_p, log_q = tf.nn.log_softmax(self.logits), tf.nn.log_softmax(other.logits)
         return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=-1)
 
@@ -77,7 +80,7 @@ class CategoricalProbabilityDistribution(ProbabilityDistribution):
 class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
     """Several independent choices among ``nvec`` categories, by their logits side by side (n_batch, sum(nvec))."""
 
-    def __init__(self, nvec: Sequence[int], flat: tf.Tensor):
+    def __init__(self, nvec: Union[np.ndarray, Sequence[int]], flat: tf.Tensor):
         self.flat = flat
         self.categoricals = [CategoricalProbabilityDistribution(logits) for logits
                              in tf.split(flat, [int(n_categories) for n_categories in nvec], axis=-1)]
@@ -92,7 +95,7 @@ class MultiCategoricalProbabilityDistribution(ProbabilityDistribution):
     def neglogp(self, x: tf.Tensor) -> tf.Tensor:
         return self._sum('neglogp', tf.unstack(x, axis=-1))
 
-    def kl(self, other: ProbabilityDistribution) -> tf.Tensor:
+    def kl(self, other: Any) -> tf.Tensor:
         return self._sum('kl', other.categoricals)
 
     def entropy(self) -> tf.Tensor:
@@ -308,7 +311,7 @@ def action_log_likelihood(ac_space: spaces.Space, parameters, actions: np.ndarra
     """
     with np.errstate(divide='ignore'):  # the logarithm of an impossible action is -inf
         if isinstance(ac_space, spaces.Discrete):
-            logp = np.log(_chosen(parameters, actions))
+            logp: Any = np.log(_chosen(parameters, actions))
         elif isinstance(ac_space, spaces.MultiDiscrete):
             logp = sum(np.log(_chosen(probabilities, choice)) for probabilities, choice in zip(parameters, actions.T))
         elif isinstance(ac_space, spaces.MultiBinary):

@@ -1,6 +1,6 @@
 """A check of a user's environment, before an algorithm stumbles over it."""
 import warnings
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -89,6 +89,9 @@ def _box_advice(space: Any) -> Iterator[str]:
             yield ("Your observation has an unconventional shape (neither an image, nor a 1D vector). We recommend you "
                    "to flatten the observation to have only a 1D vector")
         return
+    if space.dtype != np.uint8:
+        yield (f"It seems that your observation is an image but the `dtype` of its space is {space.dtype}, not "
+               "`np.uint8`. If it is not an image, we recommend you to flatten it to have only a 1D vector")
     if np.any(space.low != 0) or np.any(space.high != 255):
         yield ("It seems that your observation space is an image but the upper and lower bounds are not in [0, 255]. "
                "Because the CNN policy normalizes the observation automatically, you may encounter issues if the "
@@ -131,7 +134,8 @@ def _check_obs(obs: Any, space: Any, method: str) -> None:
     if not isinstance(space, spaces.Tuple):
         _require(not isinstance(obs, tuple),
                  f"The observation returned by the `{method}()` method should be a single value, not a tuple")
-    types, expected = (object,), ""
+    types: Tuple[type, ...] = (object,)
+    expected = ""
     if isinstance(space, spaces.Discrete):
         types, expected = (int, np.integer), "an int"
     elif not isinstance(space, (spaces.Dict, spaces.Tuple)):

@@ -1,5 +1,5 @@
 """Run a policy and tell how well it does."""
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from stable_baselines.common.vec_env import VecEnv
 def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 10,
                     deterministic: bool = True, render: bool = False, callback: Optional[Callable] = None,
                     reward_threshold: Optional[float] = None, return_episode_rewards: bool = False
-                    ) -> Union[Tuple[float, float], Tuple[List[float], List[int]]]:
+                    ) -> Tuple[Any, Any]:
     """
     Run a policy for some episodes and return the mean of their rewards.
 
@@ -39,7 +39,8 @@ def evaluate_policy(model: Any, env: Union[Env, VecEnv], n_eval_episodes: int = 
         if i == 0 or not is_vec_env:  # a VecEnv has reset itself
             obs = env.reset()
         # without a state the model begins with its initial one, which is why predict needs no mask
-        done, state = False, None
+        done: Any = False
+        state = None
         episode_reward, episode_length = 0.0, 0
         while not done:
             model_obs = _pad_batch(obs, model, is_vec_env) if is_recurrent else obs

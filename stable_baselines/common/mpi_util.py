@@ -10,6 +10,8 @@ import sysconfig
 import warnings
 from typing import Any, List, Optional
 
+from stable_baselines.common.extras import pip_install
+
 # set in every process by, in this order: Open MPI, MPICH and its relatives (also ``srun``), PMIx
 RANK_VARIABLES = ('OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK')
 
@@ -67,6 +69,6 @@ def world() -> Any:
     except ImportError:
         if launched_rank():  # with rank 0 it may be a launcher's only process
             warnings.warn("mpi4py is not installed: the processes of this MPI job do not work together, each is alone; "
-                          "pip install stable_baselines[mpi]", stacklevel=2)
+                          + pip_install("mpi"), stacklevel=2)
         return OneProcess()
     return MPI.COMM_WORLD

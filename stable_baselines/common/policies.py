@@ -1,16 +1,22 @@
 # ruff: noqa: F401  what is imported here is public here
 """Actor-critic policies: networks from observations to actions and values."""
+import warnings
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from stable_baselines.common import old_names
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.nets.bases import ActorCriticPolicy, BasePolicy, MaybeArray, RecurrentActorCriticPolicy
 from stable_baselines.common.nets.net_arch import NetArch, split_arch
 from stable_baselines.common.nets.registry import _policy_registry, get_policy_from_name, register_policy
 from stable_baselines.common.tf_layers import conv, conv_to_fc, linear, lstm
 from stable_baselines.common.tf_util import batch_to_seq, seq_to_batch
+
+__all__ = ['ActorCriticPolicy', 'BasePolicy', 'CnnLnLstmPolicy', 'CnnLstmPolicy', 'CnnPolicy', 'FeedForwardPolicy',
+           'LstmPolicy', 'MlpLnLstmPolicy', 'MlpLstmPolicy', 'MlpPolicy', 'RecurrentActorCriticPolicy',
+           'get_policy_from_name', 'mlp_extractor', 'nature_cnn', 'register_policy']
 
 # pickles name functions and classes by their module and open in Stable Baselines too, so that must be this one
 for _offered in list(globals().values()):
@@ -74,13 +80,13 @@ def branches(latent: tf.Tensor, pi_layers: Sequence[int], vf_layers: Sequence[in
     return pi_latent, vf_latent
 
 
-def _is_cnn(feature_extraction: str, kwargs: Dict[str, Any]) -> bool:
-    """Tell whether the features are those of images; refuse unknown kinds, and arguments that nothing would read."""
-    if feature_extraction not in ('cnn', 'mlp'):
-        raise ValueError(f"feature_extraction={feature_extraction!r}: accepted is 'cnn' or 'mlp'")
-    if feature_extraction == 'mlp' and kwargs:
-        raise ValueError(f"unknown keywords for policy: {kwargs}")
-    return feature_extraction == 'cnn'
+def _layer_sizes(layers: Optional[Sequence[int]]) -> Sequence[int]:
+    """Return what the deprecated argument means."""
+    if layers is None:
+        return [64, 64]
+    warnings.warn(f"layers={layers!r} is deprecated, use net_arch: [dict(vf=layers, pi=layers)], or [*layers, 'lstm'] "
+                  "for a recurrent policy", DeprecationWarning, stacklevel=3)
+    return layers
 
 
 class FeedForwardPolicy(ActorCriticPolicy):
@@ -99,10 +105,11 @@ class FeedForwardPolicy(ActorCriticPolicy):
                  n_batch: Optional[int], reuse: bool = False, layers: Optional[Sequence[int]] = None,
                  net_arch: Optional[NetArch] = None, act_fun: Callable = tf.tanh,
                  cnn_extractor: Callable = nature_cnn, feature_extraction: str = "cnn", **kwargs):
-        is_cnn = _is_cnn(feature_extraction, kwargs)
+        self._kwargs_check(feature_extraction, kwargs)
+        is_cnn = feature_extraction == 'cnn'
         super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=is_cnn)
+        sizes = _layer_sizes(layers)
         if net_arch is None:
-            sizes = [64, 64] if layers is None else layers
             net_arch = [dict(vf=sizes, pi=sizes)]
         with tf.variable_scope("model", reuse=reuse):
             if is_cnn:
@@ -133,14 +140,16 @@ class LstmPolicy(RecurrentActorCriticPolicy):
                  layers: Optional[Sequence[int]] = None, net_arch: Optional[NetArch] = None,
                  act_fun: Callable = tf.tanh, cnn_extractor: Callable = nature_cnn, layer_norm: bool = False,
                  feature_extraction: str = "cnn", **kwargs):
-        is_cnn = _is_cnn(feature_extraction, kwargs)
+        self._kwargs_check(feature_extraction, kwargs)
+        is_cnn = feature_extraction == 'cnn'
         super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, (2 * n_lstm,), reuse=reuse, scale=is_cnn)
         self._n_lstm, self._layer_norm = n_lstm, layer_norm
+        sizes = _layer_sizes(layers)
         with tf.variable_scope("model", reuse=reuse):
             latent = cnn_extractor(self.processed_obs, **kwargs) if is_cnn else conv_to_fc(self.processed_obs)
             if net_arch is None:
-                sizes = [] if is_cnn else [64, 64] if layers is None else layers
-                pi_latent = vf_latent = self._lstm(fc_layers(latent, 'pi_fc', sizes, act_fun))
+                latent = latent if is_cnn else fc_layers(latent, 'pi_fc', sizes, act_fun)
+                pi_latent = vf_latent = self._lstm(latent)
             else:
                 pi_latent, vf_latent = self._layers_around_lstm(latent, net_arch, act_fun)
             self._build_heads(pi_latent, vf_latent, init_scale=1.0)
@@ -229,3 +238,6 @@ class MlpLnLstmPolicy(_NamedLstmPolicy):
 
 _policy_registry[ActorCriticPolicy] = {policy.__name__: policy for policy in (
     CnnPolicy, CnnLstmPolicy, CnnLnLstmPolicy, MlpPolicy, MlpLstmPolicy, MlpLnLstmPolicy)}
+
+
+__getattr__ = old_names.of(__name__)

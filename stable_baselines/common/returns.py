@@ -1,5 +1,5 @@
 """Returns and advantages from time-major arrays of shape (n_steps, n_envs)."""
-from typing import Sequence, Tuple
+from typing import Sequence, Tuple, Union
 
 import numpy as np
 
@@ -41,7 +41,8 @@ def _accumulate(terms: np.ndarray, decays: np.ndarray) -> np.ndarray:
     return totals
 
 
-def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: float) -> np.ndarray:
+def discount_with_dones(rewards: Union[np.ndarray, Sequence[float]], dones: Union[np.ndarray, Sequence[bool]],
+                        gamma: float) -> np.ndarray:
     """
     Compute discounted returns that restart after every done: R_t = r_t + gamma * (1 - done_t) * R_{t+1}.
 
@@ -50,8 +51,7 @@ def discount_with_dones(rewards: Sequence[float], dones: Sequence[bool], gamma: 
     :param gamma: discount factor, in [0, 1]
     :return: discounted returns, same shape, float64
     """
-    rewards, dones = np.asarray(rewards, np.float64), np.asarray(dones, np.float64)
-    return _accumulate(rewards, gamma * (1. - dones))
+    return _accumulate(np.asarray(rewards, np.float64), gamma * (1. - np.asarray(dones, np.float64)))
 
 
 def n_step_returns(rewards: np.ndarray, episode_starts: np.ndarray, last_values: np.ndarray, last_dones: np.ndarray,

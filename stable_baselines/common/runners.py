@@ -1,6 +1,6 @@
 """Collecting data from vectorised environments."""
 from abc import ABC, abstractmethod
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -50,9 +50,9 @@ class AbstractEnvRunner(ABC):
         self.env, self.model, self.n_steps = env, model, n_steps
         self.n_env = self.n_envs = env.num_envs
         self.batch_ob_shape = (n_steps * env.num_envs, *env.observation_space.shape)
-        self.callback: Optional[BaseCallback] = None
+        self.callback: Any = None  # while it runs
         self.continue_training = True
-        # where the next step goes on: observations, whether they begin an episode, states of a recurrent policy
+        # where the next step goes on: observations, whether the last step ended its episode, states of a policy
         self.obs = env.reset()
         self.dones = np.zeros(env.num_envs, bool)
         initial = model.initial_state
@@ -92,15 +92,15 @@ class SegmentRunner(AbstractEnvRunner):
     # what callbacks call the fields of a segment, where they have names of their own
     _offered_names = {'neglogp': 'neglogpacs', 'episode_starts': 'dones'}
     # which fields callbacks see with the row after the last step when the rollout ends
-    _offered_with_last_row = ()
+    _offered_with_last_row: Tuple[str, ...] = ()
 
     def __init__(self, *, env: VecEnv, model: Any, n_steps: int):
         super().__init__(env=env, model=model, n_steps=n_steps)
-        self._arrays: Optional[Dict[str, np.ndarray]] = None
+        self._arrays: Dict[str, np.ndarray] = {}
 
     @abstractmethod
     def _act(self) -> Dict[str, np.ndarray]:
-        """Choose ``actions``, renew the states; return what a segment keeps of a step besides observations."""
+        """Choose ``actions`` and update the states; return what a segment keeps of a step besides observations."""
         raise NotImplementedError
 
     def _collect(self) -> Optional[Dict[str, Any]]:
@@ -231,7 +231,9 @@ def true_next_obs(next_obs: np.ndarray, dones: np.ndarray, infos: List[Dict[str,
     """
     Return the observations that the last step led to: where an episode ended, a VecEnv shows those of the next one.
 
-    :param next_obs: what the VecEnv returned, shape (n_envs,) + observation shape
+    A terminal observation is never normalised, so with a VecNormalize all of them have to be the original ones.
+
+    :param next_obs: what the VecEnv returned (or ``get_original_obs()``), shape (n_envs,) + observation shape
     :param dones: whether the step ended its episode, shape (n_envs,)
     :param infos: what the VecEnv says of each step, with the ``terminal_observation`` of the episodes that ended
     :return: shape (n_envs,) + observation shape; a copy where it differs
@@ -240,5 +242,8 @@ def true_next_obs(next_obs: np.ndarray, dones: np.ndarray, infos: List[Dict[str,
         return next_obs
     next_obs = next_obs.copy()
     for index in np.flatnonzero(dones):
+        if 'terminal_observation' not in infos[index]:
+            raise ValueError(f"infos[{index}]={infos[index]}: accepted is one with a 'terminal_observation' where an "
+                             "episode ends")
         next_obs[index] = infos[index]['terminal_observation']
     return next_obs

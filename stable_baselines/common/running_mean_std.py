@@ -1,5 +1,5 @@
 """Running mean and variance of a stream of batches."""
-from typing import Tuple, Union
+from typing import Any, Tuple, Union
 
 import numpy as np
 
@@ -25,10 +25,11 @@ class RunningMeanStd:
         if arr.dtype.char not in 'fd':
             arr = arr.astype(np.float64)
         # np.mean and np.var without their overhead, which is most of their time on batches as small as these
+        add: Any = np.add.reduce  # NumPy's own types are wrong here
         n_samples = arr.shape[0]
-        batch_mean = np.add.reduce(arr, 0) / n_samples
+        batch_mean = add(arr, 0) / n_samples
         centred = arr - batch_mean
-        self.update_from_moments(batch_mean, np.add.reduce(centred * centred, 0) / n_samples, n_samples)
+        self.update_from_moments(batch_mean, add(centred * centred, 0) / n_samples, n_samples)
 
     def update_from_moments(self, batch_mean: Moment, batch_var: Moment, batch_count: float) -> None:
         """

@@ -12,17 +12,39 @@ import os
 import pickle
 import zipfile
 from collections import OrderedDict
-from typing import Any, BinaryIO, Dict, List, Optional, Tuple, Union
+from typing import AbstractSet, Any, BinaryIO, Callable, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
 from stable_baselines.common.files import pickling
+from stable_baselines.common.files.atomic import write_whole
 
 Parameters = Union['OrderedDict[str, np.ndarray]', List[np.ndarray]]
 PathOrFile = Union[str, BinaryIO]
 
 _TYPE_KEY = ":type:"
 _SERIALIZED_KEY = ":serialized:"
+
+# constructor arguments that files of an algorithm, and no others, have held together since Stable Baselines 2.0;
+# HER's files also hold what the wrapped algorithm's do
+TELLTALES = {
+    'HER': {'n_sampled_goal', 'goal_selection_strategy'},
+    'A2C': {'alpha', 'epsilon', 'lr_schedule'},
+    'ACER': {'rprop_alpha', 'rprop_epsilon', 'replay_ratio'},
+    'ACKTR': {'kfac_clip', 'vf_fisher_coef'},
+    'DDPG': {'critic_l2_reg', 'nb_rollout_steps'},
+    'DQN': {'prioritized_replay', 'target_network_update_freq'},
+    'PPO1': {'timesteps_per_actorbatch', 'optim_stepsize'},
+    'PPO2': {'nminibatches', 'noptepochs'},
+    'SAC': {'target_entropy', 'learning_starts'},
+    'TD3': {'policy_delay', 'target_policy_noise'},
+    'TRPO': {'max_kl', 'cg_iters'},  # and GAIL
+}
+
+
+def algorithm_of(names: AbstractSet[str]) -> Optional[str]:
+    """Tell from the names of the attributes in a file which algorithm wrote it; None where that is not certain."""
+    return next((algorithm for algorithm, telltales in TELLTALES.items() if telltales <= names), None)
 
 
 def is_json_serializable(item: Any) -> bool:
@@ -60,7 +82,8 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
     Turn the JSON of a model file back into attributes.
 
     :param custom_objects: objects to use instead of the stored ones, which are then not unpickled
-    :raises ValueError: if the JSON is not an object, or a stored object cannot be unpickled
+    :raises ValueError: if the JSON is not an object
+    :raises LostObjectError: if a stored object cannot be unpickled
     """
     if not isinstance(custom_objects, (dict, type(None))):
         raise TypeError(f"custom_objects={custom_objects!r}: accepted is a dict or None")
@@ -69,7 +92,7 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
         raise ValueError(f"json_string: accepted is a JSON object, not a {type(stored).__name__}")
     data = {}
     for key, item in stored.items():
-        if key in (custom_objects or {}):
+        if custom_objects is not None and key in custom_objects:
             data[key] = custom_objects[key]
         elif isinstance(item, dict) and _SERIALIZED_KEY in item:
             try:
@@ -81,13 +104,13 @@ def json_to_data(json_string: str, custom_objects: Optional[Dict[str, Any]] = No
     return data
 
 
-def _not_unpickled(key: str, reason: str) -> ValueError:
+def _not_unpickled(key: str, reason: str) -> pickling.LostObjectError:
     """Make the error about an attribute that cannot be unpickled, with what to do about it."""
-    return ValueError(f"could not unpickle {key!r} of the model file ({reason}). Pass {key}=... or "
-                      f"custom_objects={{{key!r}: ...}} to load() to use one of your own")
+    return pickling.LostObjectError(f"could not unpickle {key!r} of the model file ({reason}). Pass {key}=... or "
+                                    f"custom_objects={{{key!r}: ...}} to load() to use one of your own")
 
 
-def params_to_bytes(params: 'OrderedDict[str, np.ndarray]') -> bytes:
+def params_to_bytes(params: 'OrderedDict[str, Any]') -> bytes:
     """Turn parameters, arrays by name, into the bytes of ``numpy.savez``."""
     buffer = io.BytesIO()
     np.savez(buffer, **params)
@@ -117,17 +140,10 @@ def save_to_file(save_path: PathOrFile, data: Dict[str, Any], params: Parameters
     path = _as_path(save_path)
     if not os.path.splitext(path)[1]:
         path += '.pkl' if as_pickle else '.zip'
-    temporary = f'{path}.{os.getpid()}.tmp'
-    try:
-        with open(temporary, 'wb') as file_handler:
-            file_handler.write(content)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    write_whole(path, content)
 
 
-def _to_archive(data: Dict[str, Any], params: 'OrderedDict[str, np.ndarray]') -> bytes:
+def _to_archive(data: Dict[str, Any], params: Any) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w') as archive:
         archive.writestr('data', data_to_json(data))
@@ -137,15 +153,19 @@ def _to_archive(data: Dict[str, Any], params: 'OrderedDict[str, np.ndarray]') ->
 
 
 def load_from_file(load_path: PathOrFile, load_data: bool = True,
-                   custom_objects: Optional[Dict[str, Any]] = None) -> Tuple[Optional[Dict[str, Any]], Parameters]:
+                   custom_objects: Optional[Dict[str, Any]] = None,
+                   check_names: Callable[[AbstractSet[str]], None] = lambda names: None
+                   ) -> Tuple[Any, Parameters]:
     """
     Read a model file of either form.
 
     :param load_path: a path, or an open binary file; ``.zip`` and ``.pkl`` are tried for a path that does not exist
     :param load_data: whether to read the attributes; the parameters alone need no unpickling from an archive
     :param custom_objects: attributes to use instead of the stored ones, which are then not unpickled
+    :param check_names: called with the names of the attributes before an unfit one is refused
     :return: attributes (None without ``load_data``) and parameters
     :raises ValueError: if the file does not exist or is not a (complete) model file
+    :raises LostObjectError: (a ValueError and RuntimeError) if an attribute cannot be unpickled
     """
     if hasattr(load_path, 'read'):
         name, content = getattr(load_path, 'name', repr(load_path)), load_path.read()
@@ -153,8 +173,20 @@ def load_from_file(load_path: PathOrFile, load_data: bool = True,
         name = _find_file(_as_path(load_path))
         with open(name, 'rb') as file_handler:
             content = file_handler.read()
-    read = _from_archive if zipfile.is_zipfile(io.BytesIO(content)) else _from_pickle
-    return read(name, content, load_data, custom_objects)
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        json_string, names, params = _from_archive(name, content)
+        if not load_data:
+            return None, params
+        check_names(names)
+        return json_to_data(json_string, custom_objects), params
+    data, params = _from_pickle(name, content, custom_objects)
+    if not load_data:
+        return None, params
+    check_names(data.keys())
+    for key, value in data.items():
+        if pickling.is_lost(value):
+            raise _not_unpickled(key, f"{value} cannot be imported")
+    return data, params
 
 
 def _as_path(path: Any) -> str:
@@ -171,8 +203,8 @@ def _find_file(path: str) -> str:
     raise ValueError(f"load_path={path!r}: no model file there, nor at {path}.zip or {path}.pkl")
 
 
-def _from_archive(name: str, content: bytes, load_data: bool,
-                  custom_objects: Optional[Dict[str, Any]]) -> Tuple[Optional[Dict[str, Any]], Parameters]:
+def _from_archive(name: str, content: bytes) -> Tuple[str, AbstractSet[str], Parameters]:
+    """Return the JSON of the attributes, their names, and the parameters."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         missing = {'data', 'parameters', 'parameter_list'} - set(archive.namelist())
         if missing:
@@ -181,23 +213,18 @@ def _from_archive(name: str, content: bytes, load_data: bool,
             param_list = json.loads(archive.read('parameter_list').decode())
             params = bytes_to_params(archive.read('parameters'), param_list)
             json_string = archive.read('data').decode()
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            return json_string, json.loads(json_string).keys(), params
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError) as error:
             raise ValueError(f"load_path={name!r}: the model file is damaged: {error}") from error
-    return json_to_data(json_string, custom_objects) if load_data else None, params
 
 
-def _from_pickle(name: str, content: bytes, load_data: bool,
-                 custom_objects: Optional[Dict[str, Any]]) -> Tuple[Optional[Dict[str, Any]], Parameters]:
+def _from_pickle(name: str, content: bytes,
+                 custom_objects: Optional[Dict[str, Any]]) -> Tuple[Dict[str, Any], Parameters]:
+    """Return the attributes, with placeholders for what is lost, and the parameters."""
     try:
         data, params = pickling.loads(content, lenient=True)
-        data = dict(data, **(custom_objects or {}))
+        return {key: (custom_objects or {}).get(key, value) for key, value in data.items()}, params
     except (pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError,
             ImportError) as error:
         raise ValueError(f"load_path={name!r}: no model file, or a truncated one; accepted is a zip archive, or a "
                          f"pickle of (data, parameters) ({type(error).__name__}: {error})") from error
-    if not load_data:
-        return None, params
-    for key, value in data.items():
-        if pickling.is_lost(value):
-            raise _not_unpickled(key, f"{value} cannot be imported")
-    return data, params

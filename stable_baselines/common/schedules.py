@@ -1,21 +1,23 @@
 """Values that change over training: learning rates, clip ranges, exploration."""
-from typing import Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 ScheduleFn = Callable[[float], float]
 
 
-def get_schedule_fn(value_schedule: Union[float, ScheduleFn]) -> ScheduleFn:
+def get_schedule_fn(value_schedule: Union[float, ScheduleFn, None]) -> Callable[[float], Any]:
     """
     Turn a number into a schedule that always returns it; pass a callable on.
 
     :param value_schedule: a constant, or a function of the progress remaining, which goes from 1 (start of the
-        training) to 0 (its end)
+        training) to 0 (its end); None, as ``cliprange_vf`` may be, for a schedule that always returns None
     :raises TypeError: if it is neither a number nor callable
     """
     if callable(value_schedule):
         return value_schedule
+    if value_schedule is None:
+        return lambda _: None
     if isinstance(value_schedule, (int, float, np.number)) and not isinstance(value_schedule, bool):
         return constfn(float(value_schedule))
     raise TypeError(f"value_schedule={value_schedule!r}: accepted is a number or a function of the progress remaining")

@@ -1,8 +1,10 @@
 """One large image made of many small ones."""
+from typing import Sequence
+
 import numpy as np
 
 
-def tile_images(img_nhwc: np.ndarray) -> np.ndarray:
+def tile_images(img_nhwc: Sequence[np.ndarray]) -> np.ndarray:
     """
     Tile images of one size into a nearly square grid, filled row by row.
 

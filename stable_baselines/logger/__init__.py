@@ -28,6 +28,12 @@ from stable_baselines.logger.outputs import (
 )
 from stable_baselines.logger.reading import read_csv, read_json, read_tb
 
+__all__ = ['CSVOutputFormat', 'DEBUG', 'DISABLED', 'ERROR', 'HumanOutputFormat', 'INFO', 'JSONOutputFormat',
+           'KVWriter', 'Logger', 'ProfileKV', 'ScopedConfigure', 'SeqWriter', 'TensorBoardOutputFormat', 'WARN',
+           'configure', 'debug', 'dump_tabular', 'dumpkvs', 'error', 'get_dir', 'get_level', 'getkvs', 'info', 'log',
+           'logkv', 'logkv_mean', 'logkvs', 'make_output_format', 'profile', 'read_csv', 'read_json', 'read_tb',
+           'record_tabular', 'reset', 'set_level', 'summary_val', 'valid_float_value', 'warn']
+
 # Files and processes refer to these by their public path.
 for _public in (CSVOutputFormat, HumanOutputFormat, JSONOutputFormat, KVWriter, SeqWriter, TensorBoardOutputFormat,
                 make_output_format, summary_val, valid_float_value, read_csv, read_json, read_tb):
@@ -49,10 +55,10 @@ class Logger:
     :param folder: where the outputs' files are, None if there are none
     :param output_formats: the outputs
     """
-    DEFAULT: "Logger" = None
-    CURRENT: "Logger" = None
+    DEFAULT: "Logger"
+    CURRENT: "Logger"
 
-    def __init__(self, folder: Optional[str], output_formats: List[KVWriter]):
+    def __init__(self, folder: Optional[str], output_formats: List[Any]):
         self.name2val: Dict[str, Any] = defaultdict(float)
         self.name2cnt: Dict[str, int] = defaultdict(int)
         self.level = INFO
@@ -127,7 +133,8 @@ def logkv_mean(key: str, val: Optional[float]) -> None:
 
 def logkvs(key_values: Dict[str, Any]) -> None:
     """Set several values of the next row."""
-    Logger.CURRENT.name2val.update(key_values)
+    for key, value in key_values.items():
+        logkv(key, value)
 
 
 def dumpkvs() -> None:

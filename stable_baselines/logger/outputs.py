@@ -1,10 +1,11 @@
 """The outputs of a logger: tables for people, JSON, CSV and TensorBoard."""
+import contextlib
 import csv
 import json
 import os
 import sys
 import warnings
-from typing import IO, Any, Dict, Iterable, List, Union
+from typing import IO, Any, ContextManager, Dict, Iterable, List, Optional, Union
 
 MAX_CELL_LENGTH = 23  # longer keys and values are cut, with dots, in the table for people
 
@@ -35,13 +36,14 @@ class HumanOutputFormat(KVWriter, SeqWriter):
 
     def __init__(self, filename_or_file: Union[str, IO[str]]):
         self.own_file = isinstance(filename_or_file, (str, os.PathLike))
-        if self.own_file:
+        # None stands for "the standard output of the moment": programs, notebooks and tests replace it
+        self._file: Optional[IO[str]] = None
+        if isinstance(filename_or_file, (str, os.PathLike)):
             self._file = open(filename_or_file, 'w')
-        elif hasattr(filename_or_file, 'write'):
-            # None stands for "the standard output of the moment": programs, notebooks and tests replace it
-            self._file = None if filename_or_file is sys.stdout else filename_or_file
-        else:
+        elif not hasattr(filename_or_file, 'write'):
             raise TypeError(f"filename_or_file={filename_or_file!r}: accepted is a path or an open text file")
+        elif filename_or_file is not sys.stdout:
+            self._file = filename_or_file
 
     @property
     def file(self) -> IO[str]:
@@ -63,13 +65,20 @@ class HumanOutputFormat(KVWriter, SeqWriter):
 
     def _write(self, *lines: str) -> None:
         """Write lines at once."""
-        self.file.write('\n'.join(lines) + '\n')
-        self.file.flush()
+        with beside_progress_bars(self.file):
+            self.file.write('\n'.join(lines) + '\n')
+            self.file.flush()
 
     def close(self) -> None:
         """Close the file if this object opened it."""
         if self.own_file:
-            self._file.close()
+            self.file.close()
+
+
+def beside_progress_bars(file: IO[str]) -> ContextManager:
+    """Return a context for writing to a file in which tqdm's bars leave its terminal, to come back behind the text."""
+    tqdm = sys.modules.get('tqdm')  # who has not imported it has no bars
+    return contextlib.nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(file)
 
 
 def _format_cell(value: Any) -> str:

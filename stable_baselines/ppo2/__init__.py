@@ -1,1 +1,3 @@
-from stable_baselines.ppo2.ppo2 import PPO2  # noqa: F401
+from stable_baselines.ppo2.ppo2 import PPO2
+
+__all__ = ['PPO2']

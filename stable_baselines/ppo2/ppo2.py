@@ -1,11 +1,11 @@
 """Proximal Policy Optimization, https://arxiv.org/abs/1707.06347"""
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
-from stable_baselines.common import tf_util
+from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.math_util import explained_variance
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.actor_critic import ActorCriticRLModel
@@ -85,6 +85,9 @@ def clip_fraction(neglogp: tf.Tensor, old_neglogp: tf.Tensor, clip_range: tf.Ten
     return tf.reduce_mean(tf.cast(outside, tf.float32))
 
 
+Model = TypeVar('Model', bound='PPO2')
+
+
 class PPO2(ActorCriticRLModel):
     """
     Proximal Policy Optimization, https://arxiv.org/abs/1707.06347
@@ -113,7 +116,13 @@ class PPO2(ActorCriticRLModel):
         action_ph='batch_ph.actions', advs_ph='batch_ph.advantages', rewards_ph='batch_ph.returns',
         old_neglog_pac_ph='batch_ph.old_neglogp', old_vpred_ph='batch_ph.old_values',
         learning_rate_ph='batch_ph.learning_rate', clip_range_ph='batch_ph.clip_range',
-        clip_range_vf_ph='batch_ph.clip_range_vf')
+        clip_range_vf_ph='batch_ph.clip_range_vf', pg_loss='losses.policy_loss', vf_loss='losses.value_loss',
+        entropy='losses.policy_entropy', approxkl='losses.approxkl', clipfrac='losses.clipfrac')
+    _names_of_sb3 = dict(
+        ActorCriticRLModel._names_of_sb3, n_epochs="here it is noptepochs", clip_range="here it is cliprange",
+        batch_size="here nminibatches says into how many minibatches n_steps * n_envs samples are divided",
+        clip_range_vf="here it is cliprange_vf, and None means as cliprange: -1 does not clip",
+        target_kl="here an update always runs all its epochs")
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  n_steps: int = 128, ent_coef: float = 0.01, learning_rate: Union[float, Callable] = 2.5e-4,
@@ -142,16 +151,22 @@ class PPO2(ActorCriticRLModel):
         check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches, noptepochs=self.noptepochs)
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is not a schedule before anything is built
+        if self.env is not None:
+            self._check_minibatches()
         super().setup_model()
+
+    def _setup_learn(self) -> None:
+        super()._setup_learn()
+        self._check_minibatches()
 
     def _check_minibatches(self) -> None:
         """Refuse to learn with a number of minibatches that would leave samples out."""
         if self.policy.recurrent and self.n_envs % self.nminibatches != 0:
-            raise ValueError(f"with a recurrent policy the number of environments ({self.n_envs}) must be a multiple "
-                             f"of nminibatches ({self.nminibatches})")
+            raise ValueError(f"nminibatches={self.nminibatches}: accepted with a recurrent policy is a divisor of the "
+                             f"number of environments, {self.n_envs}")
         if self.n_batch % self.nminibatches != 0:
-            raise ValueError(f"nminibatches ({self.nminibatches}) must divide the number of samples per update, "
-                             f"n_steps * n_envs = {self.n_batch}")
+            raise ValueError(f"nminibatches={self.nminibatches}: accepted is a divisor of the number of samples per "
+                             f"update, n_steps * n_envs = {self.n_batch}")
 
     def _cliprange_vf_schedule(self) -> Optional[ScheduleFn]:
         """Return the schedule of the value function's clip range, None if it is not clipped."""
@@ -216,16 +231,15 @@ class PPO2(ActorCriticRLModel):
     def _make_runner(self) -> GAERunner:
         return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 1,
-              tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> 'PPO2':
-        self._check_minibatches()
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 1,
+              tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> Model:
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
-            n_updates = training.total_timesteps // self.n_batch
+            n_updates = training.n_updates(self.n_batch)
             training.start(t_first_start=training.start_time, n_updates=n_updates,
                            cliprange_vf=self._cliprange_vf_schedule())
             for update in range(1, n_updates + 1):
                 time_elapsed = training.seconds()
-                rollout = training.collect(self.runner)
+                rollout = training.collect()
                 if rollout is None:
                     break
                 self.ep_info_buf.extend(rollout.ep_infos)
@@ -246,7 +260,7 @@ class PPO2(ActorCriticRLModel):
             learning_rate=get_schedule_fn(self.learning_rate)(progress_remaining),
             clip_range=get_schedule_fn(self.cliprange)(progress_remaining),
             clip_range_vf=(self._cliprange_vf_schedule() or get_schedule_fn(0.))(progress_remaining))
-        losses = []
+        losses: list = []
         for _ in range(self.noptepochs):
             for rows, states in self._minibatches(rollout):
                 batch = self._minibatch(rollout, rows, states, rates)
@@ -283,3 +297,6 @@ class PPO2(ActorCriticRLModel):
         for name, loss in zip(self.loss_names, losses):
             logger.logkv(name, loss)
         logger.dumpkvs()
+
+
+__getattr__ = old_names.of(__name__)

@@ -90,5 +90,5 @@ def build(algorithm, policy="MlpPolicy", env=None, **kwargs):
     """Build a small model with a seed, by default of CartPoles."""
     arguments = dict(dict(seed=0, n_cpu_tf_sess=1), **algorithm.kwargs)
     if "Lstm" in policy:
-        arguments["policy_kwargs"] = dict(n_lstm=4)
+        arguments.update(policy_kwargs=dict(n_lstm=4), n_steps=2)  # a graph with few copies of the cell
     return algorithm.model_class(policy, env or make_vec(algorithm), **dict(arguments, **kwargs))

@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from contracts.algorithms import build, each, make_vec
+from contracts.algorithms import ALGORITHMS, build, each, make_vec
 from helpers import assert_same_parameters, changed_since, make_env, passing_module
-from stable_baselines.common import gym_compat
+from stable_baselines.common import gym_compat, save_util
 from stable_baselines.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import spaces
@@ -218,7 +218,7 @@ def test_callback(algorithm, model):
 
 def test_arguments_of_learn(algorithm, model):
     for wrong in (0, -1, 2.5, "1"):
-        with pytest.raises(ValueError, match="log_interval must be a positive integer"):
+        with pytest.raises(ValueError, match="log_interval=.*accepted is a positive integer"):
             model.learn(algorithm.steps, log_interval=wrong)
     model.learn(float(algorithm.steps))  # as people write it: 1e5
     assert model.num_timesteps == algorithm.steps
@@ -270,7 +270,7 @@ def test_environments_that_do_not_fit(algorithm, model):
         wrong.close()
     with pytest.raises(ValueError, match="None"):
         model.set_env(None)
-    with pytest.raises(TypeError, match="env must be"):
+    with pytest.raises(TypeError, match="env=17: accepted is"):
         model.set_env(17)
 
 
@@ -290,7 +290,7 @@ def test_bad_policies(algorithm):
     with pytest.raises(ValueError, match="unknown policy 'NoSuchPolicy', the registered ones are:.*MlpPolicy"):
         algorithm.model_class("NoSuchPolicy", algorithm.env_id)
     for wrong in (17, dict, None):
-        with pytest.raises(ValueError, match="policy must be"):
+        with pytest.raises(ValueError, match="policy=.*: accepted is"):
             algorithm.model_class(wrong, algorithm.env_id)
 
 
@@ -307,10 +307,63 @@ def test_bad_files(algorithm, model, tmp_path):
             model.load_parameters(str(tmp_path / name))
     with pytest.raises(ValueError, match="nowhere"):
         algorithm.model_class.load(str(tmp_path / "nowhere"))
-    with pytest.raises(TypeError, match="unknown arguments.*no_such_argument"):
-        algorithm.model_class.load(str(tmp_path / "model.zip"), no_such_argument=1)
+    # arguments that run the class, methods, and state are not what a file holds
+    for unknown in ("no_such_argument", "predict", "num_timesteps", "_init_setup_model"):
+        with pytest.raises(TypeError, match=f"unknown arguments \\['{unknown}'\\].*gamma"):
+            algorithm.model_class.load(str(tmp_path / "model.zip"), **{unknown: 1})
     with pytest.raises(ValueError, match="policy_kwargs"):
         algorithm.model_class.load(str(tmp_path / "model.zip"), policy_kwargs=dict(net_arch=[3]))
+
+
+def test_files_of_other_algorithms_are_refused_by_name(algorithm, model, tmp_path):
+    class Own(algorithm.model_class):
+        """A class of the user's."""
+
+    name = algorithm.model_class.__name__
+    for form in (False, True):
+        path = str(tmp_path / f"model{form}")
+        model.save(path, cloudpickle=form)
+        assert_same_parameters(model, Own.load(path))
+        for other in ALGORITHMS:
+            if other is not algorithm:
+                with pytest.raises(ValueError, match=f"accepted is a model of {other.model_class.__name__}, this file "
+                                                     f"holds one of {name}: use {name}.load"):
+                    other.model_class.load(path, policy="MlpPolicy")
+
+
+def test_unknown_attributes_of_a_file_are_ignored(algorithm, model, tmp_path):
+    class Extended(algorithm.model_class):
+        """Keeps, and saves, more than its constructor's arguments."""
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.counter = 0
+
+    for form in (False, True):
+        path = str(tmp_path / f"model{form}")
+        data = dict(model._saved_data(), predict=1, num_timesteps=5, env=2, counter=3)
+        save_util.save_to_file(path, data, model.get_parameters(), as_pickle=form)
+        with pytest.warns(UserWarning, match=r"has no \['env', 'num_timesteps', 'predict'\].*ignored") as warned:
+            loaded = Extended.load(path)
+        assert len([warning for warning in warned if warning.category is UserWarning]) == 1
+        assert loaded.counter == 3 and loaded.num_timesteps == 0 and loaded.get_env() is None
+        loaded.predict(np.zeros(4))
+
+
+def test_files_without_newer_attributes_are_loaded(algorithm, model, tmp_path):
+    """Those of the first releases held neither the seed nor the arguments of the policy."""
+    data = model._saved_data()
+    for name in ("seed", "n_cpu_tf_sess", "policy_kwargs", "full_tensorboard_log"):
+        del data[name]
+    save_util.save_to_file(str(tmp_path / "model"), data, model.get_parameters())
+    assert_same_parameters(model, algorithm.model_class.load(str(tmp_path / "model")))
+
+
+def test_a_missing_folder_is_named_as_given(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for form, name in ((False, "nowhere/model.zip"), (True, "nowhere/model.pkl")):
+        with pytest.raises(FileNotFoundError, match=f"directory: '{name}'$"):
+            model.save("nowhere/model", cloudpickle=form)
 
 
 def test_a_failed_save_leaves_the_old_file(algorithm, tmp_path, monkeypatch):

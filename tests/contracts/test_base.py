@@ -1,4 +1,5 @@
 """Algorithms of every family can be built on the base alone: the smallest ones of the shapes that are to come."""
+import copy
 from collections import deque
 
 import numpy as np
@@ -9,7 +10,7 @@ from helpers import make_cartpoles
 from stable_baselines import A2C, ACER, PPO2
 from stable_baselines.common import gym_compat, policies, tf_util
 from stable_baselines.common.base_class import ActorCriticRLModel, BaseRLModel
-from stable_baselines.common.callbacks import BaseCallback
+from stable_baselines.common.callbacks import BaseCallback, CallbackList
 from stable_baselines.common.models.training import Training
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, register_policy
 from stable_baselines.common.runners import true_next_obs
@@ -153,17 +154,19 @@ class Wrapping(BaseRLModel):
 
     def __init__(self, policy, env, model_class, *args, **kwargs):
         self.model_class = model_class
-        self.kwargs = kwargs
         build = kwargs.pop("_init_setup_model", True)
         super().__init__(policy, env, kwargs.get("verbose", 0))
-        self.model = model_class(policy, env, *args, _init_setup_model=build, **kwargs)
+        self.model = model_class(policy, self.vec_env, *args, _init_setup_model=build, **kwargs)
+
+    num_timesteps = property(lambda self: self.model.num_timesteps, lambda self, value: None)
 
     def setup_model(self):
         self.model.setup_model()
 
-    def set_env(self, env):
-        super().set_env(env)
-        self.model.set_env(env)
+    def _keep_env(self, env, vec_env):
+        super()._keep_env(env, vec_env)
+        if hasattr(self, "model"):
+            self.model.set_env(vec_env)
 
     def get_parameter_list(self):
         return self.model.get_parameter_list()
@@ -173,6 +176,12 @@ class Wrapping(BaseRLModel):
 
     def load_parameters(self, load_path_or_dict, exact_match=True):
         self.model.load_parameters(load_path_or_dict, exact_match)
+
+    def training_state(self):
+        return self.model.training_state()
+
+    def set_training_state(self, state):
+        self.model.set_training_state(state)
 
     def learn(self, *args, **kwargs):
         self.model.learn(*args, **kwargs)
@@ -188,9 +197,10 @@ class Wrapping(BaseRLModel):
         self.model._check_built()
 
     def _saved_data(self):
-        data = self.model._saved_data()
-        data["model_class"] = self.model_class
-        return data
+        return dict(self.model._saved_data(), model_class=self.model_class)
+
+    def _known_names(self):
+        return super()._known_names() | {"gamma", "learning_rate", "train_every"}
 
     @classmethod
     def _new_for_loading(cls, data):
@@ -227,7 +237,7 @@ def assert_same(params, others):
 def test_learns_saves_and_loads_whatever_the_user_gave(build, make, tmp_path):
     model = build(make())
     before = model.get_parameters()
-    assert model.learn(64) is model
+    assert model.learn(64) is model and model.num_timesteps == 64
     assert any(not np.array_equal(before[name], value) for name, value in model.get_parameters().items())
     model.save(str(tmp_path / "model"))
     loaded = type(model).load(str(tmp_path / "model"), env=make())
@@ -235,18 +245,19 @@ def test_learns_saves_and_loads_whatever_the_user_gave(build, make, tmp_path):
     obs = np.zeros(4)
     assert loaded.predict(obs, deterministic=True)[0] == model.predict(obs, deterministic=True)[0]
     assert loaded.learn(64) is loaded
+    assert type(model).load(str(tmp_path / "model"), env=model.get_env()).learn(16)  # what get_env shows, fits
 
 
 def test_the_user_sees_what_the_algorithm_is_for(build):
     """Inside there is always a VecEnv; these algorithms show their users a plain environment."""
     env = plain_cartpole()
     model = build(env)
-    inner = getattr(model, "model", model)
-    assert isinstance(inner.vec_env, DummyVecEnv) and inner.n_envs == 1
+    assert isinstance(model.vec_env, DummyVecEnv) and model.n_envs == 1
     assert np.shape(model.get_env().reset()) == (4,)
     venv = VecNormalize(make_cartpoles(1))
     model.set_env(venv)
-    assert getattr(model, "model", model).vec_env is venv and model.get_vec_normalize_env() is venv
+    assert model.vec_env is venv and model.get_vec_normalize_env() is venv
+    assert getattr(model, "model", model).vec_env is venv
     assert np.shape(model.get_env().reset()) == (4,)
     obs, reward, done, info = model.get_env().step(model.action_space.sample())
     assert obs.shape == (4,) and np.ndim(reward) == 0 and not done and isinstance(info, dict)
@@ -262,6 +273,7 @@ class StopAtTen(BaseCallback):
     def _on_training_start(self):
         self.events.append("start")
         self.names = set(self.locals)
+        assert self.training_env is self.model.get_env()
 
     def _on_step(self):
         self.events.append(self.num_timesteps)
@@ -357,10 +369,17 @@ class Replayed(gym_compat.Env):
 
 def build_carrier(name):
     """Build a model that draws nothing from TensorFlow's generators, and nothing from the environment's."""
-    env = DummyVecEnv([Replayed, Replayed])
+    if name == "wrapping":
+        return MODELS[name](DummyVecEnv([Replayed]))
     if name == "off-policy":
-        return TinyOffPolicy(TinyPolicy, env, seed=0)
+        return MODELS[name](DummyVecEnv([Replayed, Replayed]))
+    if name == "on-policy":
+        model = MODELS[name](DummyVecEnv([Replayed]))
+        act = model.step
+        model.step = lambda obs: act(obs, deterministic=True)
+        return model
     kwargs = dict(PPO2=dict(n_steps=8), A2C=dict(n_steps=4), ACER=dict(n_steps=4, replay_start=4, replay_ratio=2))
+    env = DummyVecEnv([Replayed, Replayed])
     model = dict(PPO2=PPO2, A2C=A2C, ACER=ACER)[name]("MlpPolicy", env, seed=0, n_cpu_tf_sess=1, **kwargs[name])
     act = model.step
     # the likelihood is that of an action that is drawn
@@ -368,7 +387,12 @@ def build_carrier(name):
     return model
 
 
-@pytest.mark.parametrize("name", ["off-policy", "PPO2", "A2C", "ACER"])
+def plain(state):
+    """Write a state without addresses."""
+    return repr({name: vars(value) if hasattr(value, "__dict__") else value for name, value in state.items()})
+
+
+@pytest.mark.parametrize("name", [*MODELS, "PPO2", "A2C", "ACER"])
 def test_a_training_can_be_carried_over(name):
     """With parameters, ``training_state`` and the environment the same, another model goes on exactly as the first."""
     first, second = build_carrier(name), build_carrier(name)
@@ -376,6 +400,7 @@ def test_a_training_can_be_carried_over(name):
     state, params = first.training_state(), first.get_parameters()
     assert any("Adam" in key or "RMSProp" in key for key in state["variables"])
     positions = first.vec_env.get_attr("_position")
+    kept = copy.deepcopy(state)
     first.learn(64, reset_num_timesteps=False)
 
     second.load_parameters(params)
@@ -386,6 +411,84 @@ def test_a_training_can_be_carried_over(name):
     second.learn(64, reset_num_timesteps=False)
     assert_same(first.get_parameters(), second.get_parameters())
     assert_same(first.training_state()["variables"], second.training_state()["variables"])
+    assert plain(kept) == plain(state)  # which neither of the two lives in
+
+
+def test_a_state_that_does_not_fit_is_refused_whole():
+    model = PPO2("MlpPolicy", DummyVecEnv([Replayed] * 3), n_steps=8, nminibatches=1, seed=0, n_cpu_tf_sess=1)
+    state, variables = build_carrier("PPO2").training_state(), model.training_state()["variables"]
+    with pytest.raises(ValueError, match="2 environments .* accepted is one of this model, with 3"):
+        model.set_training_state(state)
+    with pytest.raises(ValueError, match="variables"):
+        build_carrier("PPO2").set_training_state(dict(state, variables={}))
+    assert_same(variables, model.training_state()["variables"])
+
+
+def test_a_state_is_read_without_side_effects():
+    model = PPO2("MlpPolicy", DummyVecEnv([Replayed]), n_steps=8, nminibatches=1)
+    assert model._runner is None
+    state, n_operations = model.training_state(), len(model.graph.get_operations())
+    assert model._runner is None and state["runner"] is None
+    assert state["np_random"] is None  # without a seed the generator is that of the process
+    model.set_training_state(model.training_state())
+    assert len(model.graph.get_operations()) == n_operations
+
+
+class Broken(Replayed):
+    """An environment that fails in its reset."""
+
+    def reset(self):
+        return self.no_such_attribute
+
+
+def test_an_error_of_the_environment_comes_through():
+    model = A2C("MlpPolicy", DummyVecEnv([Broken]))
+    with pytest.raises(AttributeError, match="no_such_attribute"):
+        model.learn(10)
+
+
+def test_the_first_reset_comes_after_the_events():
+    events = []
+
+    class Watched(Replayed):
+        def reset(self):
+            events.append("reset")
+            return super().reset()
+
+    class Order(StopAtTen):
+        def _on_rollout_start(self):
+            events.append("rollout")
+
+    A2C("MlpPolicy", DummyVecEnv([Watched])).learn(5, callback=Order())
+    assert events == ["rollout", "reset"]
+
+
+class OwnList(CallbackList):
+    """A list that does something itself."""
+
+    def _on_step(self):
+        self.n_own = getattr(self, "n_own", 0) + 1
+        return True
+
+
+def test_a_subclass_of_callback_list_is_heard():
+    callback = OwnList([])
+    A2C("MlpPolicy", DummyVecEnv([Replayed])).learn(10, callback=callback)
+    assert callback.n_own == 10
+
+
+def test_a_failing_start_leaves_everything_as_it_was(tmp_path):
+    model = A2C("MlpPolicy", DummyVecEnv([Replayed]))
+    model.learn(10)
+    with pytest.raises(TypeError, match="callback"):
+        model.learn(10, callback=17)
+    assert model.num_timesteps == 10
+    level = tf.logging.get_verbosity()
+    (tmp_path / "file").write_text("")
+    model.tensorboard_log = str(tmp_path / "file")  # where no folder can be made
+    with pytest.raises(Exception, match="file"):
+        model.learn(10)
+    assert tf.logging.get_verbosity() == level
 
 
 def test_a_second_learn_goes_on_with_what_was_remembered():

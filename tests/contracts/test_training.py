@@ -45,8 +45,7 @@ def policies_and_spaces():
 
 @pytest.mark.parametrize("algorithm, policy, observation_space, action_space", policies_and_spaces())
 def test_policies_and_spaces(algorithm, policy, observation_space, action_space):
-    kwargs = dict(n_steps=2) if "Lstm" in policy else {}  # a graph with few copies of the cell
-    model = build(algorithm, policy, make_env(observation_space, action_space, 2), **kwargs)
+    model = build(algorithm, policy, make_env(observation_space, action_space, 2))
     before = model.get_parameters()
     model.learn(algorithm.steps)
     assert changed_since(before, model) == {name for name in before if algorithm.untrained not in name}

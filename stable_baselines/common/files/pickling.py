@@ -23,6 +23,10 @@ from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.schedules import constfn
 
 
+class LostObjectError(ValueError, RuntimeError):
+    """A stored object cannot be rebuilt. A RuntimeError too, as in Stable Baselines 2.10."""
+
+
 class LostFunction:
     """
     Stand in for a pickled function that cannot be rebuilt.
@@ -37,8 +41,8 @@ class LostFunction:
     def __call__(self, *args, **kwargs) -> Any:
         if self.constant is not None:
             return self.constant(*args, **kwargs)
-        raise ValueError(f"the stored function {self.name!r} was pickled by another version of Python and cannot be "
-                         "called: pass a new one as a keyword argument or in custom_objects to load()")
+        raise LostObjectError(f"the stored function {self.name!r} was pickled by another version of Python and cannot "
+                              "be called: pass a new one as a keyword argument or in custom_objects to load()")
 
 
 class _Lost:

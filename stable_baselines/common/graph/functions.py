@@ -24,7 +24,7 @@ class _Call:
         updates = [] if updates is None else updates if isinstance(updates, (list, tuple)) else [updates]
         self._targets = [update if isinstance(update, tf.Operation) else update.op for update in updates]
         self._session = session
-        self._callable = None  # made at the first call: making one walks the whole graph
+        self._callable: Optional[Callable] = None  # made at the first call: making one walks the whole graph
 
     def _run(self, values: Sequence) -> Any:
         """Run the call with the values of all placeholders, in their order."""
@@ -62,24 +62,23 @@ class _Function(_Call):
         self._names = [placeholder.op.name.split('/')[-1] for placeholder in self.inputs]
 
     def __call__(self, *args, **kwargs) -> Any:
-        if kwargs or len(args) != len(self.inputs):
-            args = self._arrange(args, kwargs)
-        return self._run(args)
+        return self._run(self._arrange(args, kwargs) if kwargs or len(args) != len(self.inputs) else args)
 
     def _arrange(self, args: Sequence, kwargs: Dict[str, Any]) -> List:
         """Put positional arguments, named arguments and givens into the order of the inputs."""
         if len(args) > len(self.inputs):
             raise TypeError(f"too many arguments: {len(args)} given, accepted are at most {len(self.inputs)} "
                             f"({', '.join(self._names)})")
-        unknown = set(kwargs) - set(self._names[len(args):])
+        unnamed = self._names[len(args):]
+        unknown = [name for name in kwargs if unnamed.count(name) != 1]
         if unknown:
-            raise TypeError(f"unexpected arguments {sorted(unknown)}, the inputs are {self._names}")
-        values = dict(zip(self._names, args), **kwargs)
-        arranged = []
-        for name, placeholder in zip(self._names, self.inputs):
-            if name not in values and placeholder not in self.givens:
+            raise TypeError(f"unexpected arguments {sorted(unknown)}, the inputs are {self._names}: accepted are names "
+                            "of one input that has no value yet")
+        arranged = list(args)
+        for name, placeholder in zip(unnamed, self.inputs[len(args):]):
+            if name not in kwargs and placeholder not in self.givens:
                 raise TypeError(f"missing argument {name!r}, the inputs are {self._names}")
-            arranged.append(values[name] if name in values else self.givens[placeholder])
+            arranged.append(kwargs[name] if name in kwargs else self.givens[placeholder])
         return arranged
 
 
@@ -127,7 +126,7 @@ def _flatten_outputs(outputs: Any):
     if isinstance(outputs, dict):
         keys = list(outputs)
         return (lambda arrays: type(outputs)(zip(keys, arrays))), [outputs[key] for key in keys]
-    if isinstance(outputs, tuple) and hasattr(outputs, '_fields'):
+    if isinstance(outputs, tuple) and hasattr(outputs, '_make'):
         return outputs._make, list(outputs)
     if isinstance(outputs, (list, tuple)):
         return list, list(outputs)
@@ -139,8 +138,8 @@ def function(inputs: Sequence[tf.Tensor], outputs: Any, updates: Updates = None,
     """
     Make a fast Python function of a part of the graph.
 
-    Values are given in the order of ``inputs``, or by the names of the placeholders. They are cast to the type of their
-    placeholder and their shapes are checked::
+    Values are given in the order of ``inputs``, or by the names of the placeholders without their scopes, where only
+    one has that name. They are cast to the type of their placeholder and their shapes are checked::
 
         x = tf.placeholder(tf.int32, (), name="x")
         y = tf.placeholder(tf.int32, (), name="y")

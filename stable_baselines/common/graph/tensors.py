@@ -42,8 +42,8 @@ def check_shape(tensors: Sequence[tf.Tensor], shapes: Sequence[Sequence[Optional
 
 
 def is_image(tensor: Union[tf.Tensor, np.ndarray]) -> bool:
-    """Tell whether TensorBoard can show a tensor as images: (batch, height, width, 1, 3 or 4 channels)."""
-    return len(tensor.shape) == 4 and int(tensor.shape[-1]) in (1, 3, 4)
+    """Tell whether a tensor is an image with 1, 3 or 4 channels, the last axis, or a batch of such images."""
+    return len(tensor.shape) in (3, 4) and int(tensor.shape[-1]) in (1, 3, 4)
 
 
 def batch_to_seq(tensor_batch: tf.Tensor, n_batch: Optional[int], n_steps: int, flat: bool = False) -> List[tf.Tensor]:

@@ -1,6 +1,6 @@
 """Environments, wrappers, and the adapter that gives any environment the classic API."""
 import inspect
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.libraries import CLASSIC, LIBRARY, is_classic, loaded_libraries
@@ -67,7 +67,11 @@ class _ClassicEnv:
 
 
 # gym up to 0.21 has the classic API itself: there our classes are also its classes, for users' isinstance checks
-Env = LIBRARY.Env if CLASSIC else _ClassicEnv
+if TYPE_CHECKING:
+    Env = Any  # of either library, or merely with the methods of one
+    GoalEnv = Any
+else:
+    Env = LIBRARY.Env if CLASSIC else _ClassicEnv
 
 
 class _ClassicGoalEnv(_ClassicEnv):
@@ -86,15 +90,18 @@ class _ClassicGoalEnv(_ClassicEnv):
         raise NotImplementedError
 
 
-GoalEnv = LIBRARY.GoalEnv if CLASSIC else _ClassicGoalEnv
+if not TYPE_CHECKING:
+    GoalEnv = LIBRARY.GoalEnv if CLASSIC else _ClassicGoalEnv
 
 
-def _bases(name: str) -> Tuple[type, ...]:
-    """Return the classic library's own class of this name, in a tuple; nothing where the library is not classic."""
-    return (getattr(LIBRARY, name),) if CLASSIC else ()
+# A classic library's own classes are bases too.
+_Wrapper: Any = LIBRARY.Wrapper if CLASSIC else Env
+_ObservationWrapper: Any = LIBRARY.ObservationWrapper if CLASSIC else object
+_RewardWrapper: Any = LIBRARY.RewardWrapper if CLASSIC else object
+_ActionWrapper: Any = LIBRARY.ActionWrapper if CLASSIC else object
 
 
-class Wrapper(*(_bases('Wrapper') or (Env,))):
+class Wrapper(_Wrapper):
     """
     Base class of wrappers: forwards everything, unknown public attributes included.
 
@@ -149,7 +156,7 @@ class Wrapper(*(_bases('Wrapper') or (Env,))):
     __repr__ = __str__
 
 
-class ObservationWrapper(Wrapper, *_bases('ObservationWrapper')):
+class ObservationWrapper(Wrapper, _ObservationWrapper):
     """Base class of wrappers that change the observation: implement ``observation``."""
 
     def reset(self, **kwargs) -> Any:
@@ -164,7 +171,7 @@ class ObservationWrapper(Wrapper, *_bases('ObservationWrapper')):
         raise NotImplementedError
 
 
-class RewardWrapper(Wrapper, *_bases('RewardWrapper')):
+class RewardWrapper(Wrapper, _RewardWrapper):
     """Base class of wrappers that change the reward: implement ``reward``."""
 
     def step(self, action: Any) -> Step:
@@ -176,7 +183,7 @@ class RewardWrapper(Wrapper, *_bases('RewardWrapper')):
         raise NotImplementedError
 
 
-class ActionWrapper(Wrapper, *_bases('ActionWrapper')):
+class ActionWrapper(Wrapper, _ActionWrapper):
     """Base class of wrappers that change the action: implement ``action``."""
 
     def step(self, action: Any) -> Step:
@@ -189,7 +196,7 @@ class ActionWrapper(Wrapper, *_bases('ActionWrapper')):
 
 def _layers(env: Any) -> Iterator[Any]:
     """Walk from an environment down through its wrappers."""
-    seen = set()
+    seen: Set[int] = set()
     # an environment's own attribute ``env`` may be anything: a simulator, a name, itself
     while not seen or (id(env) not in seen and (is_env(env) or _is_env_like(env))):
         yield env
@@ -227,7 +234,7 @@ class ClassicAdapter(Env):
         modes = metadata.get('render.modes', metadata.get('render_modes', []))
         self.metadata = dict(metadata, **{'render.modes': modes})
         self.spec = self._lookup('spec')
-        self._next_seed = None
+        self._next_seed: Optional[int] = None
         self._seeds_at_reset = all(_takes_argument(layer.reset, 'seed') for layer in _layers(env))
         self._renders_with_mode = all(_takes_argument(layer.render, 'mode') for layer in _layers(env)
                                       if hasattr(layer, 'render'))

@@ -23,5 +23,16 @@ def loaded_libraries() -> List[Any]:
     return [sys.modules[name] for name in ('gymnasium', 'gym') if hasattr(sys.modules.get(name), 'Env')]
 
 
+def get_log_level() -> int:
+    """Return from which level on the primary library's logger prints."""
+    return getattr(LIBRARY.logger, _LOG_LEVEL)
+
+
+def set_log_level(level: int) -> None:
+    """Set from which level on the primary library's logger prints."""
+    setattr(LIBRARY.logger, _LOG_LEVEL, level)
+
+
 LIBRARY = _import_primary()
+_LOG_LEVEL = 'MIN_LEVEL' if hasattr(LIBRARY.logger, 'MIN_LEVEL') else 'min_level'
 CLASSIC = is_classic(LIBRARY)

@@ -6,6 +6,7 @@ import re
 import sys
 from typing import Any
 
+from stable_baselines.common.extras import pip_install
 from stable_baselines.common.gym_compat.adapters import convert_env
 from stable_baselines.common.gym_compat.libraries import CLASSIC, LIBRARY, loaded_libraries
 
@@ -28,12 +29,12 @@ def _import_package_of(env_id: str) -> None:
 def _what_to_install(problem: str) -> str:
     """Say what helps against an error about a missing package."""
     if 'mujoco' not in problem:
-        return "The extras atari, box2d, bullet and mujoco bring the simulators: pip install 'stable_baselines[box2d]'."
+        return f"What simulators need: {pip_install('box2d')} for Box2D, {pip_install('atari')} for Atari."
     if sys.version_info >= (3, 8):
-        return "Install MuJoCo with pip install 'stable_baselines[mujoco]', and take the newest version of the id, " \
-               "such as 'Reacher-v5'."
+        return f"Install MuJoCo with {pip_install('mujoco')}, and take the newest version of the id, such as " \
+               "'Reacher-v5'."
     return "MuJoCo's environments need Python 3.8 or later. On Python 3.7 take those of PyBullet: " \
-           "pip install 'stable_baselines[bullet]', with ids such as 'ReacherBulletEnv-v0'."
+           f"{pip_install('bullet')}, with ids such as 'ReacherBulletEnv-v0'."
 
 
 def _hint(env_id: str) -> str:
@@ -46,10 +47,10 @@ def _hint(env_id: str) -> str:
     if known:
         return f"Registered here: {', '.join(sorted(known))}."
     if _is_atari(env_id):
-        return "Atari games are registered by ale-py (gymnasium) or atari-py (gym 0.17): " \
-               "pip install 'stable_baselines[atari]'."
+        return f"Atari games are registered by ale-py (gymnasium) or atari-py (gym 0.17): {pip_install('atari')}."
     if 'BulletEnv' in env_id:
-        return "PyBullet's environments need the old gym, so Python 3.7: pip install 'stable_baselines[bullet]'."
+        return "PyBullet's environments need the old gym, so Python 3.7: " \
+               f"{pip_install('bullet', (3, 7))}."
     return "If another package registers it, import that package first; ids and their versions differ between " \
            "gym and gymnasium."
 

@@ -7,13 +7,16 @@ import numpy as np
 
 from stable_baselines.common.gym_compat.libraries import LIBRARY
 
-Space = LIBRARY.spaces.Space
-Box = LIBRARY.spaces.Box
-Discrete = LIBRARY.spaces.Discrete
-MultiDiscrete = LIBRARY.spaces.MultiDiscrete
-MultiBinary = LIBRARY.spaces.MultiBinary
-Dict = LIBRARY.spaces.Dict
-Tuple = LIBRARY.spaces.Tuple
+if typing.TYPE_CHECKING:
+    from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+else:
+    Space = LIBRARY.spaces.Space
+    Box = LIBRARY.spaces.Box
+    Discrete = LIBRARY.spaces.Discrete
+    MultiDiscrete = LIBRARY.spaces.MultiDiscrete
+    MultiBinary = LIBRARY.spaces.MultiBinary
+    Dict = LIBRARY.spaces.Dict
+    Tuple = LIBRARY.spaces.Tuple
 
 # How to build a space of the primary library from one of another library, by the name of its class.
 BUILDERS = {

@@ -1,5 +1,5 @@
 """What the actor-critic algorithms share: networks, runner, prediction."""
-from typing import Any, Callable, Dict, Optional, Tuple, Type, Union
+from typing import Any, Dict, Optional, Tuple, Type, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -22,15 +22,22 @@ class ActorCriticRLModel(BaseRLModel):
     """
 
     policy_base = ActorCriticPolicy
-    _carried = (*BaseRLModel._carried, 'runner')
+    _carried_if_made = (*BaseRLModel._carried_if_made, 'runner')
 
-    act_model: Optional[ActorCriticPolicy] = None  # acts on one observation of every environment
-    train_model: Optional[ActorCriticPolicy] = None  # the same weights, for batches
-    step: Optional[Callable] = None
-    proba_step: Optional[Callable] = None
-    value: Optional[Callable] = None
-    n_steps: Optional[int] = None  # where the constructor has no such argument, the algorithm sizes its batches itself
+    act_model: Any = None  # a policy, acts on one observation of every environment
+    train_model: Any = None  # the same weights, for batches
+    step: Any = None
+    proba_step: Any = None
+    value: Any = None
+    n_steps: Any = None  # where the constructor has no such argument, the algorithm sizes its batches itself
+    _n_batch: Optional[int] = None
     _runner: Optional[AbstractEnvRunner] = None
+    _old_names = dict(step_model='act_model')
+    _names_of_sb3 = dict(
+        gae_lambda="here it is lam", device="TensorFlow chooses the device", n_epochs="here an update has one epoch",
+        batch_size="here a batch has n_steps * n_envs samples", normalize_advantage="here it cannot be chosen",
+        use_rms_prop="here it is always RMSProp", rms_prop_eps="here it is epsilon",
+        use_sde="here it does not exist", stats_window_size="here it is always 100 episodes")
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, _init_setup_model: bool, verbose: int = 0,
                  policy_base: Type[BasePolicy] = ActorCriticPolicy, requires_vec_env: bool = False,
@@ -43,9 +50,13 @@ class ActorCriticRLModel(BaseRLModel):
                          _init_setup_model=_init_setup_model)
 
     @property
-    def n_batch(self) -> Optional[int]:
-        """int: number of samples per update; None where the algorithm has no ``n_steps``."""
-        return None if self.n_steps is None else self.n_envs * self.n_steps
+    def n_batch(self) -> Any:
+        """int: number of samples per update; None where the algorithm has no ``n_steps``. Can be assigned."""
+        return self._n_batch if self._n_batch or self.n_steps is None else self.n_envs * self.n_steps
+
+    @n_batch.setter
+    def n_batch(self, n_batch: Optional[int]) -> None:
+        self._n_batch = n_batch
 
     def _make_runner(self) -> AbstractEnvRunner:
         """Create the runner of this algorithm for the current environment."""
@@ -64,7 +75,6 @@ class ActorCriticRLModel(BaseRLModel):
         if self.graph is not None and self.n_envs != built_for and self._is_custom_recurrent():
             self._rebuild()
         self._runner = None
-        self.episode_reward = None
 
     def _is_custom_recurrent(self) -> bool:
         """Tell whether the policy is a recurrent network of the user's."""
@@ -99,7 +109,7 @@ class ActorCriticRLModel(BaseRLModel):
             self.act_model.step, self.act_model.proba_step, self.act_model.value)
         self.initial_state = self.act_model.initial_state
 
-    def _memory_ph(self, *policies: ActorCriticPolicy) -> Dict[str, Any]:
+    def _memory_ph(self, *policies: Any) -> Dict[str, Any]:
         """Return the placeholders of a batch that recurrent policies need; None for others, so that nothing is fed."""
         if not self.policy.recurrent:
             return dict(episode_starts=None, states=None)
@@ -127,10 +137,12 @@ class ActorCriticRLModel(BaseRLModel):
         return [parameter[0] for parameter in parameters] if isinstance(parameters, list) else parameters[0]
 
     def _likelihood(self, parameters: Any, actions: np.ndarray, n_obs: int, logp: bool) -> np.ndarray:
-        """Return the likelihood of actions, one row for each observation."""
+        """Return the likelihood of one action for each observation, or of one for all, one row for each."""
         shape = (n_obs,) + event_shape(self.action_space)
+        if actions.size == np.prod(shape[1:]):  # one action, for all of them
+            actions = np.broadcast_to(actions.reshape(shape[1:]), shape)
         if actions.size != np.prod(shape):
-            raise ValueError(f"as many actions are needed as observations: given actions of shape {actions.shape}, "
-                             f"accepted is {shape}")
+            raise ValueError("as many actions are needed as observations, or one for all: given actions of shape "
+                             f"{actions.shape}, accepted is {shape}")
         log_likelihood = action_log_likelihood(self.action_space, parameters, actions.reshape(shape))
         return (log_likelihood if logp else np.exp(log_likelihood))[:, None]

@@ -1,12 +1,14 @@
 """What all models share: constructor, environment, graph, and the ways to use them."""
+import inspect
 import operator
 from abc import abstractmethod
 from collections import deque
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from stable_baselines.bench.monitor import Monitor
 from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.callbacks import BaseCallback, make_callback
 from stable_baselines.common.gym_compat import spaces
@@ -19,7 +21,18 @@ from stable_baselines.common.policies import BasePolicy, get_policy_from_name
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecNormalize, unwrap_vec_normalize
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 
-Callback = Union[None, Callable, List[BaseCallback], BaseCallback]
+Callback = Union[None, Callable, Sequence[Union[BaseCallback, Callable]], BaseCallback]
+Model = TypeVar('Model', bound='BaseRLModel')
+
+
+class _OldName:
+    """An attribute under its name in Stable Baselines 2.10: None before the graph is built; it can be assigned."""
+
+    def __init__(self, path: str):
+        self._read = operator.attrgetter(path)
+
+    def __get__(self, model: Optional['BaseRLModel'], owner: type) -> Any:
+        return None if model is None or model.graph is None else self._read(model)
 
 
 class BaseRLModel(StoredModel):
@@ -44,20 +57,22 @@ class BaseRLModel(StoredModel):
     :param _init_setup_model: whether to build the network at once
     """
 
-    policy_base: Optional[Type[BasePolicy]] = None  # the family of policies that the algorithm uses
+    policy_base: Any = None  # the family of policies that the algorithm uses
     requires_vec_env = False  # whether users see the environment as a VecEnv; the algorithm always steps one
 
     # attributes by their names in Stable Baselines 2.10 -> where they are; None as long as there is no graph
     _old_names: Dict[str, str] = {}
+    # arguments by their names in Stable-Baselines3 -> what to say instead
+    _names_of_sb3: Dict[str, str] = {}
 
     env: Any = None  # the environment as the user sees it
-    vec_env: Optional[VecEnv] = None  # the environment as the algorithm steps it
+    vec_env: Any = None  # the environment as the algorithm steps it
     n_envs = 1
-    observation_space: Optional[spaces.Space] = None
-    action_space: Optional[spaces.Space] = None
+    observation_space: Any = None  # None, like the environment, only while loading
+    action_space: Any = None
     num_timesteps = 0
     summary: Optional[tf.Tensor] = None
-    params: Optional[List[tf.Variable]] = None
+    params: Any = None  # a list of variables
     initial_state: Optional[np.ndarray] = None
     ep_info_buf: Any = None  # what Monitor says of the last hundred episodes
     episode_reward: Optional[np.ndarray] = None  # the sum of the rewards of each running episode, (n_envs,)
@@ -74,7 +89,7 @@ class BaseRLModel(StoredModel):
         if policy_base is not None:
             self.policy_base = policy_base
         if not isinstance(policy_kwargs, (dict, type(None))):
-            raise TypeError(f"policy_kwargs must be a dict of arguments of the policy, got {policy_kwargs!r}")
+            raise TypeError(f"policy_kwargs={policy_kwargs!r}: accepted is a dict of arguments of the policy")
         self.policy = self._find_policy(policy)
         self.verbose = verbose
         self.policy_kwargs = {} if policy_kwargs is None else policy_kwargs
@@ -88,11 +103,22 @@ class BaseRLModel(StoredModel):
         if _init_setup_model and type(self)._build_graph is not BaseRLModel._build_graph:
             self.setup_model()
 
-    def __getattr__(self, name: str) -> Any:
-        for cls in type(self).__mro__:
-            if name in vars(cls).get('_old_names', ()):
-                return None if self.graph is None else operator.attrgetter(cls._old_names[name])(self)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+    __signature__: inspect.Signature
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        signature = inspect.signature(cls.__init__)  # not that of __new__
+        cls.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        for name, path in vars(cls).get('_old_names', {}).items():
+            setattr(cls, name, _OldName(path))
+
+    def __new__(cls, *args, **kwargs):
+        accepted = cls.__signature__.parameters
+        for name in kwargs:
+            if name in cls._names_of_sb3 and name not in accepted:
+                raise TypeError(f"{cls.__name__}() has no argument {name!r}, which is Stable-Baselines3's name: "
+                                f"{cls._names_of_sb3[name]}")
+        return super().__new__(cls)
 
     def _find_policy(self, policy: Any) -> Type[BasePolicy]:
         """Look up a policy's name; check a policy's class."""
@@ -100,8 +126,13 @@ class BaseRLModel(StoredModel):
             return get_policy_from_name(self.policy_base, policy)
         if self.policy_base is None or isinstance(policy, type) and issubclass(policy, self.policy_base):
             return policy
-        raise ValueError(f"policy must be a registered name or a subclass of {self.policy_base.__name__}, "
-                         f"got {policy!r}")
+        raise ValueError(f"policy={policy!r}: accepted is a registered name or a subclass of "
+                         f"{self.policy_base.__name__}")
+
+    def __repr__(self) -> str:
+        policy = getattr(self, 'policy', None)  # None before the constructor sets it
+        return (f"{type(self).__name__}({getattr(policy, '__name__', policy)}, env={_describe(self.vec_env)}, "
+                f"num_timesteps={self.num_timesteps})")
 
     # ---------------------------------------------------------------- environment
 
@@ -111,16 +142,16 @@ class BaseRLModel(StoredModel):
         if isinstance(env, str):
             if self.verbose >= 1:
                 print("Creating environment from the given name, wrapped in a DummyVecEnv.")
-            vec_env = DummyVecEnv([lambda env_id=env: gym_compat.make(env_id)])
+            vec_env: VecEnv = DummyVecEnv([lambda: Monitor(gym_compat.make(env), None)])
         elif isinstance(env, VecEnv):
-            vec_env = env
+            vec_env = env.venv if isinstance(env, _UnvecWrapper) else env
         elif gym_compat.is_env(env):
             if self.verbose >= 1 and self.requires_vec_env:
                 print("Wrapping the env in a DummyVecEnv.")
             seen = gym_compat.convert_env(env)
             vec_env = DummyVecEnv([lambda: seen])
         else:
-            raise TypeError(f"env must be an environment, a VecEnv or the id of a registered environment, got {env!r}")
+            raise TypeError(f"env={env!r}: accepted is an environment, a VecEnv or the id of a registered environment")
         if self.requires_vec_env or vec_env.num_envs > 1:
             return vec_env, vec_env
         return _UnvecWrapper(vec_env) if seen is None else seen, vec_env
@@ -128,6 +159,7 @@ class BaseRLModel(StoredModel):
     def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
         """Take over an environment that fits."""
         self.env, self.vec_env, self.n_envs = env, vec_env, vec_env.num_envs
+        self.ep_info_buf = self.episode_reward = None  # other episodes
         self.observation_space, self.action_space = vec_env.observation_space, vec_env.action_space
 
     def get_env(self) -> Any:
@@ -154,7 +186,7 @@ class BaseRLModel(StoredModel):
         :raises ValueError: if there is none, or its spaces differ; the model keeps the old one then
         """
         if env is None:
-            raise ValueError("the environment of a model cannot be replaced with None")
+            raise ValueError("env=None: accepted is an environment with the spaces of the model")
         env, vec_env = self._wrap_env(env)
         for name in ('observation_space', 'action_space'):
             given, own = getattr(vec_env, name), getattr(self, name)
@@ -218,8 +250,8 @@ class BaseRLModel(StoredModel):
     # ---------------------------------------------------------------- use
 
     @abstractmethod
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
-              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> 'BaseRLModel':
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> Model:
         """
         Train the model.
 
@@ -257,6 +289,15 @@ class BaseRLModel(StoredModel):
         callback.init_callback(self)
         return callback
 
+    @property
+    def _vec_normalize_env(self) -> Optional[VecNormalize]:
+        return self.get_vec_normalize_env()
+
+    @staticmethod
+    def _is_vectorized_observation(observation: np.ndarray, observation_space: spaces.Space) -> bool:
+        """Tell whether observations have a batch axis; refuse those of another shape."""
+        return _with_batch_axis(observation, observation_space)[1]
+
     def _offered_rollout(self, rollout: Any) -> Dict[str, Any]:
         """Name what callbacks see of a rollout when it ends, besides the variables of its steps."""
         return {}
@@ -286,7 +327,7 @@ class BaseRLModel(StoredModel):
         :param observation: one observation, or one for each environment
         :param state: states of a recurrent policy
         :param mask: True where an observation begins an episode, shape (n_envs,)
-        :param actions: as many actions as observations; None asks for the whole distribution
+        :param actions: as many actions as observations, or one for all; None asks for the whole distribution
         :param logp: whether to return log-likelihoods; no effect without actions
         :return: without actions the probabilities (a list of them for MultiDiscrete), or mean and standard deviation
             for Box; with actions their probability mass or density, shape (n_envs, 1)
@@ -297,7 +338,7 @@ class BaseRLModel(StoredModel):
                        mask: Optional[np.ndarray] = None) -> Tuple[Tuple, bool]:
         """Check what a user gave to predict from and complete it; also tell whether it came as a batch."""
         self._check_built()
-        observation, batched = self._batch_of(observation)
+        observation, batched = _with_batch_axis(observation, self.observation_space)
         n_obs = len(observation)
         if self.initial_state is None:
             return (observation, None, None), batched
@@ -308,14 +349,27 @@ class BaseRLModel(StoredModel):
             raise ValueError(f"{n_obs} observations need as many states and masks, got {len(state)} and {len(mask)}")
         return (observation, state, mask), batched
 
-    def _batch_of(self, observation: np.ndarray) -> Tuple[np.ndarray, bool]:
-        """Return observations with a batch axis, and whether they came with one."""
-        observation = np.asarray(observation)
-        shape = event_shape(self.observation_space)
-        if observation.shape == shape:
-            return observation[None], False
-        if observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
-            return observation, True
-        batch_shape = ', '.join(['(n_envs', *map(str, shape)]) + ')'
-        raise ValueError(f"unexpected observation shape {observation.shape} for the observation space "
-                         f"{self.observation_space}, please use {shape} or {batch_shape}")
+
+def _with_batch_axis(observation: Any, space: spaces.Space) -> Tuple[np.ndarray, bool]:
+    """Return observations with a batch axis, and whether they came with one."""
+    if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
+        raise ValueError(f"observation={observation!r}: accepted is an observation, not the tuple (obs, info) of "
+                         "gymnasium; here is the classic interface: obs = model.get_env().reset()")
+    observation = np.asarray(observation)
+    shape = event_shape(space)
+    if observation.shape == shape:
+        return observation[None], False
+    if observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
+        return observation, True
+    batch_shape = ', '.join(['(n_envs', *map(str, shape)]) + ')'
+    raise ValueError(f"unexpected observation shape {observation.shape} for the observation space "
+                     f"{space}, please use {shape} or {batch_shape}")
+
+
+def _describe(vec_env: Optional[VecEnv]) -> str:
+    """Say what an algorithm steps; environments in other processes, which may be busy, are not asked for their name."""
+    if vec_env is None:
+        return 'None'
+    names = sorted({env.spec.id if env.spec else type(env.unwrapped).__name__
+                    for env in getattr(vec_env.unwrapped, 'envs', ())})
+    return ' '.join([f"{type(vec_env).__name__} of {vec_env.num_envs}", *names])

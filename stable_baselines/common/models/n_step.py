@@ -1,5 +1,5 @@
 """What A2C and ACKTR share: each rollout of n_steps makes one update and is then forgotten."""
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -36,6 +36,9 @@ class Batch(NamedTuple):
     states: Any  # before the first step, one row an environment; None without a memory
 
 
+Model = TypeVar('Model', bound='NStepRLModel')
+
+
 class NStepRLModel(ActorCriticRLModel):
     """
     The base of A2C and ACKTR; parameters as for ``ActorCriticRLModel``.
@@ -45,12 +48,21 @@ class NStepRLModel(ActorCriticRLModel):
     """
 
     requires_vec_env = True
-    _logged_losses = ()  # which losses are reported, in their order
-    _offered_losses = ()  # which losses callbacks see
+    gamma: float
+    ent_coef: float
+    vf_coef: float
+    learning_rate: float
+    lr_schedule: str
+
+    _logged_losses: Tuple[str, ...] = ()  # which losses are reported and offered to callbacks, in their order
     _offered_returns = 'returns'  # what callbacks call the returns of a rollout
     _offered_at_start: Dict[str, Any] = {}  # what callbacks see from the start of ``learn``, besides the usual
-    _old_names = dict(action_ph='batch_ph.actions', advs_ph='batch_ph.advantages', rewards_ph='batch_ph.returns',
-                      learning_rate_ph='batch_ph.learning_rate')
+    _old_names = dict(
+        actions_ph='batch_ph.actions', action_ph='batch_ph.actions', advs_ph='batch_ph.advantages',
+        rewards_ph='batch_ph.returns', learning_rate_ph='batch_ph.learning_rate', pg_loss='losses.policy_loss',
+        vf_loss='losses.value_loss', entropy='losses.policy_entropy')
+
+    learning_rate_schedule: Optional[Scheduler] = None
 
     def setup_model(self) -> None:
         check_counts(n_steps=self.n_steps)
@@ -81,10 +93,7 @@ class NStepRLModel(ActorCriticRLModel):
         train_op = self._build_train_op()
         self._train_function = tf_util.batch_function(batch_ph, self.losses, updates=[train_op], session=self.sess)
         self._build_summaries(
-            losses={'entropy_loss': self.losses.policy_entropy,
-                    'policy_gradient_loss': self.losses.policy_loss,
-                    'value_function_loss': self.losses.value_loss,
-                    'loss': self.loss},
+            losses=self._summarised_losses(),
             inputs={'discounted_rewards': batch_ph.returns,
                     'learning_rate': batch_ph.learning_rate,
                     'advantage': batch_ph.advantages},
@@ -94,16 +103,21 @@ class NStepRLModel(ActorCriticRLModel):
         """Build the operation that updates the parameters."""
         raise NotImplementedError
 
+    def _summarised_losses(self) -> Dict[str, tf.Tensor]:
+        """Name the losses that TensorBoard shows."""
+        return {'entropy_loss': self.losses.policy_entropy, 'policy_gradient_loss': self.losses.policy_loss,
+                'value_function_loss': self.losses.value_loss, 'loss': self.loss}
+
     def _make_runner(self) -> OnPolicyRunner:
         return NStepRunner(self.vec_env, self, n_steps=self.n_steps, gamma=self.gamma)
 
-    def learn(self, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
-              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> 'NStepRLModel':
-        schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
+    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+              tb_log_name: str = "run", reset_num_timesteps: bool = True) -> Model:
+        self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             training.start(t_start=training.start_time, **self._offered_at_start)
-            for update in range(1, training.total_timesteps // self.n_batch + 1):
-                rollout = training.collect(self.runner)
+            for update in range(1, training.n_updates(self.n_batch) + 1):
+                rollout = training.collect()
                 if rollout is None:
                     break
                 self.ep_info_buf.extend(rollout.ep_infos)
@@ -118,8 +132,9 @@ class NStepRLModel(ActorCriticRLModel):
                 fps = int(update * self.n_batch / n_seconds)
                 if training.reports(update):
                     self._log(update, rollout, losses, fps)
-                training.callback.offer(update=update, n_seconds=n_seconds, fps=fps, **{
-                    name: getattr(losses, name) for name in self._offered_losses})
+                if training.callback.listens:
+                    training.callback.offer(update=update, n_seconds=n_seconds, fps=fps, **{
+                        name: getattr(losses, name) for name in self._logged_losses})
         return self
 
     def _offered_rollout(self, rollout: Rollout) -> Dict[str, Any]:

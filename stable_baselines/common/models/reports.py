@@ -1,5 +1,5 @@
 """What a training reports: summaries for TensorBoard, and the episodes that ended."""
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Dict, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -23,11 +23,11 @@ def build_histograms(params: Sequence[tf.Variable], inputs: Dict[str, tf.Tensor]
         tf.summary.histogram(variable.name.replace(':', '_'), variable)
     for tag, tensor in inputs.items():
         tf.summary.histogram('input_info/' + tag, tensor)
-    show = tf.summary.image if tf_util.is_image(obs_ph) else tf.summary.histogram
+    show = tf.summary.image if tf_util.is_image(obs_ph) and len(obs_ph.shape) == 4 else tf.summary.histogram
     show('input_info/observation', obs_ph)
 
 
-def write_summary(model: Any, writer: tf.summary.FileWriter, train_function: Callable, batch: Any) -> None:
+def write_summary(model: Any, writer: tf.summary.FileWriter, train_function: Any, batch: Any) -> None:
     """
     Write the summary of one batch to TensorBoard, at the number of steps taken so far.
 

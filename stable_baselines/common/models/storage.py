@@ -1,9 +1,10 @@
-"""How a model's parameters, and what else makes it up, are read, set, saved and loaded."""
+"""Parameters, files, and the state of a training: how they get out of a model and into one."""
 import copy
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar
+from typing import AbstractSet, Any, Callable, Dict, List, Optional, Set, Tuple, Type, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -31,9 +32,12 @@ class StoredModel(ABC):
     _also_saved: Tuple[str, ...] = ('observation_space', 'action_space', 'n_envs', '_vectorize_action')
     # attributes that a training carries from one call of ``learn`` to the next, besides the variables
     _carried: Tuple[str, ...] = ('num_timesteps', 'np_random', 'ep_info_buf', 'episode_reward')
+    # properties that make their object at the first use, and keep it under their name with an underscore
+    _carried_if_made: Tuple[str, ...] = ()
 
-    graph: Optional[tf.Graph] = None
-    sess: Optional[tf.Session] = None
+    graph: Any = None  # it and its session exist once the network is built
+    sess: Any = None
+    n_envs: int
 
     def _check_built(self) -> None:
         """Refuse to use a network that is not there yet."""
@@ -45,6 +49,7 @@ class StoredModel(ABC):
         """Build what reads and sets the parameters."""
         with self.graph.as_default():
             self._get_params, self._set_params = self._build_access(self.get_parameter_list())
+        self._other_access: Any = None
 
     def _build_access(self, variables: List[tf.Variable]) -> Tuple[Callable, Callable]:
         """Build functions that return the values of variables, and that set them."""
@@ -106,43 +111,48 @@ class StoredModel(ABC):
     def training_state(self) -> Dict[str, Any]:
         """
         Return what a training carries besides the parameters: the optimiser's and all other variables, the number of
-        steps, NumPy's generator, and what a subclass adds to ``_carried``.
+        steps, NumPy's generator, the runner's last observations, a replay memory.
 
         The state of the environments, and the positions of TensorFlow's own random streams, are not in it.
 
-        :return: name -> value that can be pickled
+        :return: name -> value that can be pickled, independent of the model
         """
         self._check_built()
-        variables = self._other_variables()
-        values = self.sess.run(variables)
         state = {name: _state_of(getattr(self, name)) for name in self._carried}
+        state.update((name, _state_of(getattr(self, '_' + name))) for name in self._carried_if_made)
+        names, (get_values, _) = self._other_variables()
         # copies, as in get_parameters
-        return dict(state, variables=OrderedDict((variable.name, np.array(value))
-                                                 for variable, value in zip(variables, values)))
+        return dict(state, n_envs=self.n_envs, variables=dict(zip(names, map(np.array, get_values()))))
 
     def set_training_state(self, state: Dict[str, Any]) -> None:
         """
         Continue a training from where ``training_state`` was called.
 
-        :param state: what ``training_state`` returned
+        :param state: what ``training_state`` returned, of a model with the same arguments and number of environments
+        :raises ParameterMismatchError: (a ValueError) if it does not fit; nothing is changed then
         """
         self._check_built()
-        for name in self._carried:
-            current = getattr(self, name)
-            if hasattr(current, 'set_state'):
-                current.set_state(state[name])
-            else:
+        names, (_, set_values) = self._other_variables()
+        if state['n_envs'] != self.n_envs or set(names) != set(state['variables']):
+            raise ParameterMismatchError(
+                f"state of a training with {state['n_envs']} environments and {len(state['variables'])} variables: "
+                f"accepted is one of this model, with {self.n_envs} and {len(names)}")
+        set_values(*[np.array(state['variables'][name]) for name in names])
+        state = copy.deepcopy(state)
+        for name in self._carried + self._carried_if_made:
+            if name in self._carried and not hasattr(getattr(self, name), 'set_state'):
                 setattr(self, name, state[name])
-        with self.graph.as_default():
-            variables = self._other_variables()
-            self._build_access(variables)[1](
-                *[np.array(state['variables'][variable.name]) for variable in variables])
+            elif state[name] is not None:
+                getattr(self, name).set_state(state[name])
 
-    def _other_variables(self) -> List[tf.Variable]:
-        """Return the variables that are not parameters."""
-        params = {param.name for param in self.get_parameter_list()}
-        return [variable for variable in self.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-                if variable.name not in params]
+    def _other_variables(self) -> Tuple[List[str], Tuple[Callable, Callable]]:
+        """Return the names of the variables that are not parameters, and what reads and sets them."""
+        if self._other_access is None:
+            params = {param.name for param in self.get_parameter_list()}
+            with self.graph.as_default():
+                variables = [variable for variable in tf.global_variables() if variable.name not in params]
+                self._other_access = [variable.name for variable in variables], self._build_access(variables)
+        return self._other_access
 
     # ---------------------------------------------------------------- files
 
@@ -152,7 +162,7 @@ class StoredModel(ABC):
         names: List[str] = []
         for owner in cls.__mro__:
             if '__init__' in vars(owner):
-                params = inspect.signature(owner.__init__).parameters.values()
+                params = inspect.signature(vars(owner)['__init__']).parameters.values()
                 passed_on = [param for param in params if param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)]
                 names += [param.name for param in params if param not in passed_on and param.name not in names]
                 if not passed_on:
@@ -178,6 +188,14 @@ class StoredModel(ABC):
             data[name] = gym_compat.without_generator(data[name])
         return data
 
+    @staticmethod
+    def _save_to_file(save_path: Any, data: Optional[Dict[str, Any]] = None, params: Any = None,
+                      cloudpickle: bool = False) -> None:
+        """Write a file, for a ``save`` of the user's own, under the name of Stable Baselines 2.10."""
+        save_util.save_to_file(save_path, data or {}, params, as_pickle=cloudpickle)
+
+    _load_from_file = staticmethod(save_util.load_from_file)
+
     @classmethod
     def load(cls: Type[Model], load_path: Any, env: Any = None, custom_objects: Optional[Dict[str, Any]] = None,
              **kwargs) -> Model:
@@ -187,18 +205,21 @@ class StoredModel(ABC):
         :param load_path: the file (path or file object)
         :param env: the environment to continue training in; prediction needs none
         :param custom_objects: attributes to use instead of those in the file, which are then not unpickled
-        :param kwargs: constructor arguments to change
+        :param kwargs: constructor arguments, or other saved attributes, to change
         :return: the model
-        :raises ValueError: if the file is missing, damaged or of another kind of model, or does not fit the arguments
+        :raises ValueError: if the file is missing, damaged or of another algorithm, or does not fit the arguments
+        :raises LostObjectError: (a ValueError and RuntimeError) if a stored object cannot be rebuilt
         :raises TypeError: if an argument is unknown
         """
         data, params = cls._read(load_path, custom_objects, kwargs)
-        model = cls._new_for_loading(data)
-        unknown = [name for name in kwargs if name != 'policy' and not hasattr(model, name)]
+        model: Any = cls._new_for_loading(data)
+        unknown = model._take_over(data)
+        if not unknown.isdisjoint(kwargs):
+            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown.intersection(kwargs))}, "
+                            f"those that can be changed are {sorted(model._known_names())}")
         if unknown:
-            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown)}, those that can be changed "
-                            f"are {sorted(set(cls._constructor_arguments()) - {'self', 'env'})}")
-        vars(model).update(data)
+            warnings.warn(f"load_path={load_path!r}: {cls.__name__} has no {sorted(unknown)}, what the file holds of "
+                          "them is ignored", stacklevel=2)
         if env is not None:
             model.set_env(env)
         model.setup_model()
@@ -211,7 +232,8 @@ class StoredModel(ABC):
         """Read a model file; return what the model is to be made of, with what the user changes, and its parameters."""
         # what the caller replaces is not unpickled: a policy whose module is gone, a schedule of another Python
         given = {name: value for name, value in changed.items() if name != 'policy_kwargs'}
-        data, params = save_util.load_from_file(load_path, custom_objects=dict(given, **(custom_objects or {})))
+        data, params = save_util.load_from_file(load_path, custom_objects=dict(given, **(custom_objects or {})),
+                                                check_names=lambda names: cls._check_algorithm(load_path, names))
         if 'policy_kwargs' in changed and changed['policy_kwargs'] != data.get('policy_kwargs'):
             raise ValueError(f"policy_kwargs={changed['policy_kwargs']} differ from the stored ones, "
                              f"{data.get('policy_kwargs')}")
@@ -225,9 +247,31 @@ class StoredModel(ABC):
     @classmethod
     def _new_for_loading(cls: Type[Model], data: Dict[str, Any]) -> Model:
         """Make an object that takes over the data of a file; what its constructor needs is taken out of them."""
-        return cls(policy=data.pop('policy'), env=None, _init_setup_model=False)
+        make: Any = cls  # this class itself has no such constructor
+        return make(policy=data.pop('policy'), env=None, _init_setup_model=False)
+
+    @classmethod
+    def _check_algorithm(cls, load_path: Any, names: AbstractSet[str]) -> None:
+        """Refuse a file whose attributes show that another algorithm wrote it."""
+        own = next((base.__name__ for base in cls.__mro__ if base.__name__ in save_util.TELLTALES), None)
+        stored = save_util.algorithm_of(names)
+        if own and stored and not save_util.TELLTALES[own] <= names:
+            raise ValueError(f"load_path={load_path!r}: accepted is a model of {own}, this file holds one of {stored}: "
+                             f"use {stored}.load()")
+
+    def _known_names(self) -> Set[str]:
+        """Name what a file and the keywords of ``load`` may set."""
+        return {*self._constructor_arguments(), *self._saved_data(), *vars(self)} - {'self', 'env', '_init_setup_model'}
+
+    def _take_over(self, data: Dict[str, Any]) -> Set[str]:
+        """Set the attributes that a file holds; return the names that are unknown, which are left out."""
+        known = self._known_names()
+        vars(self).update({name: value for name, value in data.items() if name in known})
+        return set(data) - known
 
 
 def _state_of(value: Any) -> Any:
     """Return a copy of the state of an object that has one, or of the object itself."""
+    if value is np.random:  # the generator of the whole process is not the model's
+        return None
     return copy.deepcopy(value.get_state() if hasattr(value, 'get_state') else value)

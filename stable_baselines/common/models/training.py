@@ -1,11 +1,16 @@
 """The frame of a training: verbosity, TensorBoard, time, and the events that callbacks hear of."""
+import contextlib
 import glob
 import os
 import time
+import warnings
 from typing import Any, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+
+from stable_baselines import logger
+from stable_baselines.common import gym_compat
 
 
 def check_counts(**counts) -> None:
@@ -17,7 +22,15 @@ def check_counts(**counts) -> None:
     """
     for name, count in counts.items():
         if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"{name} must be a positive integer, got {count!r}")
+            raise ValueError(f"{name}={count!r}: accepted is a positive integer")
+
+
+def _whole_number(total_timesteps: float) -> int:
+    """Check a number of steps; a float such as 1e5 is one."""
+    is_number = isinstance(total_timesteps, (int, float, np.integer, np.floating))
+    if isinstance(total_timesteps, bool) or not is_number or total_timesteps < 0 or total_timesteps % 1 != 0:
+        raise ValueError(f"total_timesteps={total_timesteps!r}: accepted is a whole number of steps, 0 or more")
+    return int(total_timesteps)
 
 
 class Training:
@@ -27,7 +40,7 @@ class Training:
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             training.start(n_updates=n_updates)
             for update in range(1, n_updates + 1):
-                rollout = training.collect(self.runner)
+                rollout = training.collect()
                 if rollout is None:  # the callback stopped the training
                     break
                 ...
@@ -43,12 +56,12 @@ class Training:
                  tb_log_name: str = "run", reset_num_timesteps: bool = True):
         if log_interval is not None:
             check_counts(log_interval=log_interval)
+        self.total_timesteps = _whole_number(total_timesteps)
         model._setup_learn()
         self.model = model
-        self.total_timesteps = int(total_timesteps)
         self._log_interval = log_interval
-        new_tb_log = model._init_num_timesteps(reset_num_timesteps)
         self.callback = model._init_callback(callback)
+        new_tb_log = model._init_num_timesteps(reset_num_timesteps)
         self.writer: Optional[tf.summary.FileWriter] = None
         self._verbosity = SetVerbosity(model.verbose)
         self._tensorboard = TensorboardWriter(model.graph, model.tensorboard_log, tb_log_name, new_tb_log)
@@ -56,18 +69,17 @@ class Training:
                              tb_log_name=tb_log_name, reset_num_timesteps=reset_num_timesteps, new_tb_log=new_tb_log)
 
     def __enter__(self) -> 'Training':
-        self._verbosity.__enter__()
-        self.writer = self._tensorboard.__enter__()
+        with contextlib.ExitStack() as contexts:
+            contexts.enter_context(self._verbosity)
+            self.writer = contexts.enter_context(self._tensorboard)
+            self._contexts = contexts.pop_all()
         self.start_time = time.time()
         return self
 
     def __exit__(self, exc_type, exc_val, exc_tb) -> None:
-        try:
+        with self._contexts:
             if exc_type is None:
                 self.callback.on_training_end()
-        finally:
-            self._tensorboard.__exit__(exc_type, exc_val, exc_tb)
-            self._verbosity.__exit__(exc_type, exc_val, exc_tb)
 
     def start(self, **offered) -> None:
         """
@@ -78,25 +90,31 @@ class Training:
         self.callback.on_training_start(dict(self._offered, writer=self.writer, **offered),
                                         type(self.model).learn.__globals__)
 
-    def collect(self, runner: Any) -> Any:
-        """
-        Collect a rollout, between its start and end events.
+    def n_updates(self, n_batch: int) -> int:
+        """Return the number of updates with batches of a size; warn if there is none."""
+        if self.total_timesteps < n_batch:
+            warnings.warn(f"total_timesteps={self.total_timesteps} is less than one batch of n_steps * n_envs = "
+                          f"{n_batch} samples: nothing will be learned", stacklevel=4)
+        return self.total_timesteps // n_batch
 
-        :param runner: the model's runner
+    def collect(self) -> Any:
+        """
+        Collect a rollout with the model's runner, between its start and end events.
+
         :return: what the runner collects; None if the callback stopped the training
         """
         self.callback.on_rollout_start()
-        rollout = runner.run(self.callback)
+        rollout = self.model.runner.run(self.callback)
         if rollout is not None and self.callback.listens:
             self.callback.offer(**self.model._offered_rollout(rollout))
         self.callback.on_rollout_end()
         return rollout
 
-    def reports(self, update: int, since: int = 0) -> bool:
-        """Tell whether to report an update: the first, and every ``log_interval``-th, counted from ``since``."""
+    def reports(self, count: int, since: int = 0, first: bool = True) -> bool:
+        """Tell whether to report an update or episode: every ``log_interval``-th from ``since``, and the ``first``."""
         if self.model.verbose < 1 or self._log_interval is None:
             return False
-        return update == 1 or (update - since) % self._log_interval == 0
+        return (first and count == 1) or (count - since) % self._log_interval == 0
 
     def seconds(self) -> float:
         """Return the time since the training began."""
@@ -105,9 +123,9 @@ class Training:
 
 class SetVerbosity:
     """
-    Limit TensorFlow's messages within a ``with`` block.
+    Limit messages within a ``with`` block.
 
-    :param verbose: 0 lets errors through, 1 warnings too, 2 everything
+    :param verbose: 0 silences the logger and gym, and leaves TensorFlow its errors; 1 adds TensorFlow's warnings, 2 all
     """
 
     def __init__(self, verbose: int = 0):
@@ -119,8 +137,14 @@ class SetVerbosity:
         self._tf_level = tf.logging.get_verbosity()
         os.environ['TF_CPP_MIN_LOG_LEVEL'] = str(level)
         tf.logging.set_verbosity([tf.logging.INFO, tf.logging.WARN, tf.logging.ERROR][level])
+        self._levels = logger.get_level(), gym_compat.get_log_level()
+        if self.verbose <= 0:
+            logger.set_level(logger.DISABLED)
+            gym_compat.set_log_level(logger.DISABLED)
 
     def __exit__(self, exc_type, exc_val, exc_tb) -> None:
+        logger.set_level(self._levels[0])
+        gym_compat.set_log_level(self._levels[1])
         tf.logging.set_verbosity(self._tf_level)
         if self._cpp_level is None:
             del os.environ['TF_CPP_MIN_LOG_LEVEL']
@@ -156,6 +180,7 @@ class TensorboardWriter:
 
     def _latest_run_id(self) -> int:
         """Return the highest number of a run of this name, 0 if there is none."""
+        assert self.tensorboard_log_path is not None
         prefix = os.path.join(glob.escape(self.tensorboard_log_path), glob.escape(self.tb_log_name) + "_")
         endings = [path.rsplit('_', 1)[-1] for path in glob.glob(prefix + "[0-9]*")]
         return max([int(ending) for ending in endings if ending.isdigit()], default=0)

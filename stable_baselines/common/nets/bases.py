@@ -56,6 +56,14 @@ class BasePolicy(ABC):
     initial_state: MaybeArray = _read_only('_initial_state', (
         "State of a recurrent policy at the start of an episode, shape (n_env, *state_shape); None for others."))
 
+    @staticmethod
+    def _kwargs_check(feature_extraction: str, kwargs: Dict[str, Any]) -> None:
+        """Refuse unknown kinds of features, and arguments that nothing would read: a network of ours has none."""
+        if feature_extraction not in ('cnn', 'mlp'):
+            raise ValueError(f"feature_extraction={feature_extraction!r}: accepted is 'cnn' or 'mlp'")
+        if feature_extraction == 'mlp' and kwargs:
+            raise ValueError(f"unknown keywords for policy: {kwargs}")
+
     @property
     def is_discrete(self) -> bool:
         """Whether the action space is Discrete."""

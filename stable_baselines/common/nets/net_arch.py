@@ -1,6 +1,6 @@
 """The ``net_arch`` of a policy: sizes of layers, as users write them."""
 import itertools
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -15,7 +15,8 @@ def split_arch(net_arch: NetArch, recurrent: bool = False) -> Tuple[List, List[i
             raise ValueError(f"net_arch={net_arch!r}: accepted is a list of layer sizes, as in {example}; {fault}")
 
     require(isinstance(net_arch, (list, tuple)), "this is not a list")
-    *shared, separate = net_arch if net_arch and isinstance(net_arch[-1], dict) else [*net_arch, {}]
+    given: List[Any] = list(net_arch)
+    *shared, separate = given if given and isinstance(given[-1], dict) else [*given, {}]
     require(set(separate) <= {'pi', 'vf'}, "the only branches are 'pi' and 'vf'")
     require(all(isinstance(layers, (list, tuple)) for layers in separate.values()), "a branch must be a list")
     sizes = [layer for layer in shared if not (recurrent and layer == 'lstm')]

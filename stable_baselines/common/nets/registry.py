@@ -4,7 +4,7 @@ from typing import Dict, Type
 from stable_baselines.common.nets.bases import BasePolicy
 
 # family (the base class of an algorithm's policies) -> name -> policy; every package with policies adds its own family
-_policy_registry: Dict[Type[BasePolicy], Dict[str, Type[BasePolicy]]] = {}
+_policy_registry: Dict[type, Dict[str, Type[BasePolicy]]] = {}
 
 
 def get_policy_from_name(base_policy_type: Type[BasePolicy], name: str) -> Type[BasePolicy]:

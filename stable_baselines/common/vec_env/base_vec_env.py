@@ -11,7 +11,7 @@ from stable_baselines.common.tile_images import tile_images
 
 Indices = Union[None, int, Iterable[int]]
 # obs, rewards, dones, infos; obs is an (n_envs, ...) array, or a dict or tuple of such arrays
-VecStep = Tuple[Any, np.ndarray, np.ndarray, List[dict]]
+VecStep = Tuple[Any, np.ndarray, np.ndarray, Union[List[dict], Tuple[dict, ...]]]
 
 
 class AlreadySteppingError(Exception):
@@ -43,7 +43,7 @@ class VecEnv(ABC):
         self.observation_space = observation_space
         self.action_space = action_space
 
-    def step(self, actions: Sequence[Any]) -> VecStep:
+    def step(self, actions: Any) -> VecStep:
         """
         Step all environments: ``step_async()`` and ``step_wait()`` in one.
 
@@ -62,7 +62,7 @@ class VecEnv(ABC):
         """
 
     @abstractmethod
-    def step_async(self, actions: Sequence[Any]) -> None:
+    def step_async(self, actions: Any) -> None:
         """
         Start a step of all environments; ``step_wait()`` returns its results.
 
@@ -196,7 +196,7 @@ class VecEnvWrapper(VecEnv):
                          observation_space=venv.observation_space if observation_space is None else observation_space,
                          action_space=venv.action_space if action_space is None else action_space)
 
-    def step_async(self, actions: Sequence[Any]) -> None:
+    def step_async(self, actions: Any) -> None:
         self.venv.step_async(actions)
 
     def seed(self, seed: Optional[int] = None) -> List[Any]:
@@ -275,7 +275,7 @@ class _UnvecWrapper(VecEnvWrapper):
     def step_async(self, actions: Any) -> None:
         self.venv.step_async([actions])
 
-    def step_wait(self) -> Tuple[Any, float, bool, dict]:
+    def step_wait(self) -> Any:
         obs, rewards, dones, infos = self.venv.step_wait()
         return self.unvec_obs(obs), float(rewards[0]), bool(dones[0]), infos[0]
 

@@ -34,10 +34,10 @@ class DummyVecEnv(VecEnv):
         super().__init__(len(envs), self.envs[0].observation_space, self.envs[0].action_space)
         self.keys, self._shapes, self._dtypes = obs_space_info(self.observation_space)
         self._has_parts = self.keys != [None]
-        self.actions = None
+        self.actions: Any = None
         self.metadata = self.envs[0].metadata
 
-    def step_async(self, actions: Sequence[Any]) -> None:
+    def step_async(self, actions: Any) -> None:
         if len(actions) != self.num_envs:
             raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments")
         self.actions = actions

@@ -83,6 +83,7 @@ class Channel:
             try:
                 message = message[self._sock.send(message):]
             except NOT_YET:
+                assert on_wait is not None  # only the parent has limited patience
                 on_wait()
 
     def receive(self) -> Tuple[bytes, Optional[bytes]]:
@@ -124,8 +125,8 @@ class SharedMemory:
     """
 
     def __init__(self):
+        self._file: Any = None  # on Windows the memory has a tag instead
         if os.name == 'nt':
-            self._file = None
             self._tag = 'stable-baselines-' + uuid.uuid4().hex
         else:
             self._file = tempfile.TemporaryFile(dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
@@ -151,9 +152,9 @@ class SharedMemory:
         :raises OSError: if there is not that much shared memory
         """
         size = n_envs * layout.itemsize
-        memory = mmap.mmap(-1, size, tagname=self._tag) if self._file is None else self._map_file(size)
+        memory = mmap.mmap(-1, size, tagname=self._tag) if self._file is None else self._map_file(size)  # type: ignore[call-arg]
         records = np.ndarray(n_envs, layout, memory)
-        return {name: records[name] for name in layout.names}
+        return {name: records[name] for name in layout.names or ()}
 
     def _map_file(self, size: int) -> mmap.mmap:
         """Map the first ``size`` bytes of the file, reserving them if that was not done yet."""

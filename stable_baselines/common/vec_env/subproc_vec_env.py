@@ -93,7 +93,7 @@ class _Worker:
         text = (f"{self} raised {failure.name} during {question}: {failure.message}\n\n"
                 f"In the worker: {failure.traceback}")
         try:
-            error = pickle.loads(failure.pickle)
+            error = pickle.loads(failure.pickle or b'')
         except Exception:  # it has no pickle, or one from which it cannot be rebuilt
             return RuntimeError(text)
         if error.args == (failure.message,) or not error.args:
@@ -159,7 +159,7 @@ class SubprocVecEnv(VecEnv):
         self._question = 'construction'  # the last one that the workers were asked
         self._timeout = math.inf if timeout is None else timeout
         self._workers: List[_Worker] = []
-        self._shared: Optional[Dict[str, np.ndarray]] = None  # the rewards and so on, shape (n_envs, ...)
+        self._shared: Dict[str, np.ndarray] = {}  # the rewards and so on, shape (n_envs, ...)
         self._memory = ipc.SharedMemory()
         super().__init__(len(env_fns), *self._start(context, env_fns))
 
@@ -168,7 +168,7 @@ class SubprocVecEnv(VecEnv):
         """The workers' processes; none once closed."""
         return [worker.process for worker in self._workers]
 
-    def step_async(self, actions: Sequence[Any]) -> None:
+    def step_async(self, actions: Any) -> None:
         self._check_idle()
         if len(actions) != self.num_envs:
             raise ValueError(f"actions={actions!r}: accepted is one for each of the {self.num_envs} environments")
@@ -222,7 +222,7 @@ class SubprocVecEnv(VecEnv):
             return
         self.closed = True
         self.waiting = False
-        workers, self._workers, self._shared = self._workers, [], None
+        workers, self._workers, self._shared = self._workers, [], {}
         try:
             self._memory.close()
             for worker in workers:
@@ -312,7 +312,8 @@ class SubprocVecEnv(VecEnv):
                 if payloads is None:
                     worker.channel.signal(code)
                 else:
-                    worker.channel.send(code, payloads[position], lambda w=worker: self._look_after([w], deadline))
+                    look_after = functools.partial(self._look_after, [worker], deadline)
+                    worker.channel.send(code, payloads[position], look_after)
             except ConnectionError:
                 pass  # it has died; reading its answer will tell how
 
@@ -332,7 +333,7 @@ class SubprocVecEnv(VecEnv):
             except (EOFError, ConnectionError):
                 raise worker.death(self._question) from None
             owing.pop()
-            answer = None if payload is None else pickle.loads(payload)
+            answer: Any = None if payload is None else pickle.loads(payload)
             if code == ipc.FAILURE:
                 raise worker.error(answer, self._question)
             answers[worker] = answer
@@ -368,15 +369,16 @@ def _get_context(start_method: Optional[str]) -> Any:
     if start_method is None:
         # both are safe beside threads and TensorFlow sessions; forkserver starts faster
         start_method = 'forkserver' if 'forkserver' in accepted else 'spawn'
-    if start_method not in accepted:
-        raise ValueError(f"start_method={start_method!r}: accepted are {accepted} and None")
-    return multiprocessing.get_context(start_method)
+    try:
+        return multiprocessing.get_context(start_method)
+    except ValueError as error:  # cannot find context for ...
+        raise ValueError(f"start_method={start_method!r}: {error}, accepted are {accepted} and None") from None
 
 
 def _layout(observation_space: Any, action_space: Any) -> np.dtype:
     """Lay out what is shared for one environment; a part of the observation is under the ``repr`` of its key."""
     keys, shapes, dtypes = obs_space_info(observation_space)
-    fields = [('reward', np.float64), ('done', np.bool_)]
+    fields: List[Tuple] = [('reward', np.float64), ('done', np.bool_)]
     fields += [(repr(key), dtypes[key], tuple(shapes[key])) for key in keys]
     if isinstance(action_space, _SHARED_ACTION_SPACES):
         fields.append(('action', action_space.dtype, tuple(action_space.shape)))

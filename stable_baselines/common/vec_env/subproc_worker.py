@@ -34,7 +34,8 @@ def work(index: int, sock: socket.socket, memory: ipc.SharedMemory, env_fn: Unio
     threading.Thread(target=_exit_after_parent, args=(sock,), daemon=True).start()
     channel = ipc.Channel(sock)
     server = EnvServer(index, memory)
-    respond, question = server.build, env_fn  # the one question that needs no asking
+    respond: Callable = server.build
+    question: Any = env_fn  # the one question that needs no asking
     try:
         while True:
             try:
@@ -85,7 +86,7 @@ class EnvServer:
     """
 
     def __init__(self, index: int, memory: ipc.SharedMemory):
-        self.by_code = {ipc.STEP: self._step, ipc.STEP_WITH: self._step, ipc.RESET: self._reset,
+        self.by_code: Dict[bytes, Callable] = {ipc.STEP: self._step, ipc.STEP_WITH: self._step, ipc.RESET: self._reset,
                         ipc.ATTACH: self._attach, ipc.CALL: self._call}
         self.env: Any = None
         self._index, self._memory = index, memory

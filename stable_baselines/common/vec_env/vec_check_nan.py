@@ -1,6 +1,6 @@
 """A guard against NaN and infinity."""
 import warnings
-from typing import Any, Iterator, List, Sequence, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class VecCheckNan(VecEnvWrapper):
         self._obs: Any = None
         self._user_warned = False
 
-    def step_async(self, actions: Sequence[Any]) -> None:
+    def step_async(self, actions: Any) -> None:
         self._check('from the RL model', actions=actions)
         self._actions = actions
         self.venv.step_async(actions)

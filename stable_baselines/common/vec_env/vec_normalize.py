@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from stable_baselines.common.files import pickling
+from stable_baselines.common.files.atomic import write_whole
 from stable_baselines.common.running_mean_std import RunningMeanStd
 from stable_baselines.common.vec_env.base_vec_env import VecEnv, VecEnvWrapper, VecStep, map_obs
 
@@ -50,8 +51,7 @@ class VecNormalize(VecEnvWrapper):
         return {name: value for name, value in vars(self).items() if name not in ('venv', 'ret')}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.venv = None
+        vars(self).update(state, venv=None)
 
     def set_venv(self, venv: VecEnv) -> None:
         """
@@ -166,8 +166,7 @@ def _clip(values: Any, limit: float) -> Any:
 
 def _pickle(value: Any, path: str) -> None:
     """Write a pickle that the original and older Pythons can read."""
-    with open(path, 'wb') as file_handler:
-        pickle.dump(value, file_handler, protocol=3)
+    write_whole(path, pickle.dumps(value, protocol=3))
 
 
 def _unpickle(path: str) -> Any:

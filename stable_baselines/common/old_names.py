@@ -1,0 +1,47 @@
+"""
+Names that modules of Stable Baselines 2.10 offered, where nothing of ours needs them.
+
+``__getattr__ = old_names.of(__name__)`` at the end of a module offers those that stand here for it.
+"""
+import importlib
+from typing import Any, Callable, Dict
+
+_BASES = 'ActorCriticRLModel SetVerbosity TensorboardWriter'
+_POLICIES = 'ActorCriticPolicy RecurrentActorCriticPolicy'
+_DISTRIBUTIONS = ('make_proba_dist_type CategoricalProbabilityDistribution MultiCategoricalProbabilityDistribution '
+                  'DiagGaussianProbabilityDistribution BernoulliProbabilityDistribution')
+
+# module -> where its names are now -> the names
+TABLE: Dict[str, Dict[str, str]] = {
+    'a2c.a2c': {
+        'common.base_class': _BASES, 'common.policies': _POLICIES, 'common.runners': 'AbstractEnvRunner',
+        'common.schedules': 'Scheduler', 'common.tf_util': 'mse total_episode_reward_logger',
+        'common.math_util': 'explained_variance safe_mean'},
+    'acer.acer_simple': {
+        'common.base_class': _BASES, 'common.policies': _POLICIES, 'common.runners': 'AbstractEnvRunner',
+        'common.tf_util': 'batch_to_seq seq_to_batch check_shape avg_norm gradient_add q_explained_variance '
+                          'total_episode_reward_logger'},
+    'acktr.acktr': {
+        'a2c.a2c': 'A2CRunner', 'common.base_class': _BASES, 'common.policies': _POLICIES,
+        'common.schedules': 'Scheduler', 'common.tf_util': 'mse total_episode_reward_logger',
+        'common.math_util': 'explained_variance safe_mean'},
+    'acktr.kfac': {'acktr.kfac_utils': 'detect_min_val factor_reshape gmatmul'},
+    'common.policies': {'common.distributions': _DISTRIBUTIONS, 'common.input': 'observation_input'},
+    'common.vec_env.vec_video_recorder': {
+        'common.vec_env': 'DummyVecEnv SubprocVecEnv VecFrameStack VecNormalize'},
+    'ppo2.ppo2': {
+        'common.base_class': _BASES, 'common.policies': _POLICIES, 'common.runners': 'AbstractEnvRunner',
+        'common.tf_util': 'total_episode_reward_logger', 'common.math_util': 'safe_mean'},
+}
+
+
+def of(module: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module, which imports its old names when they are asked for."""
+    package, _, short_name = module.partition('.')
+    homes = {name: home for home, names in TABLE[short_name].items() for name in names.split()}
+
+    def module_getattr(name: str) -> Any:
+        if name in homes:
+            return getattr(importlib.import_module(f'{package}.{homes[name]}'), name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return module_getattr
