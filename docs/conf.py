@@ -16,6 +16,7 @@ exclude_patterns = ["_build"]
 autodoc_mock_imports = ["mpi4py"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"  # types stand in the signatures, and only there
+autodoc_typehints_description_target = "documented_params"
 
 html_theme = "furo"
 html_title = "Stable Baselines " + release

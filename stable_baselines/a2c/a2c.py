@@ -71,4 +71,4 @@ class A2C(NStepRLModel):
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

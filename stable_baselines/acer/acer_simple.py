@@ -550,4 +550,4 @@ class EpisodeStats:
         return safe_mean(self.rewards) if self.rewards else 0
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

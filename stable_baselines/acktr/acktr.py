@@ -159,4 +159,4 @@ class ACKTR(NStepRLModel):
         return standardise(advantages) if isinstance(self.action_space, spaces.Box) else advantages
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

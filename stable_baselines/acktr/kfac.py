@@ -246,4 +246,4 @@ def _with_gradient(grads: Iterable[GradAndVar]) -> Tuple[List[tf.Tensor], List[t
     return [grad for grad, _ in pairs], [var for _, var in pairs]
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

@@ -46,10 +46,8 @@ class ProbabilityDistribution:
     @classmethod
     def fromflat(cls, flat: tf.Tensor) -> 'ProbabilityDistribution':
         """Create the distribution from its parameters, shape (n_batch, n_params)."""
-        return cls(flat)
-
-    def __init__(self, flat: tf.Tensor):
-        self.flat = flat
+        make: Any = cls  # this class itself takes nothing
+        return make(flat)
 
 
 class CategoricalProbabilityDistribution(ProbabilityDistribution):
@@ -182,7 +180,8 @@ class ProbabilityDistributionType:
 
     def proba_distribution_from_flat(self, flat: tf.Tensor) -> ProbabilityDistribution:
         """Create a distribution from its parameters, shape (n_batch,) + ``param_shape()``."""
-        return self.probability_distribution_class()(flat)
+        make: Any = self.probability_distribution_class()
+        return make(flat)
 
     def proba_distribution_from_latent(self, pi_latent_vector: tf.Tensor, vf_latent_vector: tf.Tensor,
                                        init_scale: float = 1.0, init_bias: float = 0.0) \

@@ -1,10 +1,11 @@
 """
 Names that modules of Stable Baselines 2.10 offered, where nothing of ours needs them.
 
-``__getattr__ = old_names.of(__name__)`` at the end of a module offers those that stand here for it.
+``old_names.offer(__name__)`` at the end of a module offers those that stand here for it.
 """
 import importlib
-from typing import Any, Callable, Dict
+import sys
+from typing import Any, Dict
 
 _BASES = 'ActorCriticRLModel SetVerbosity TensorboardWriter'
 _POLICIES = 'ActorCriticPolicy RecurrentActorCriticPolicy'
@@ -35,8 +36,12 @@ TABLE: Dict[str, Dict[str, str]] = {
 }
 
 
-def of(module: str) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module, which imports its old names when they are asked for."""
+def offer(module: str) -> None:
+    """
+    Let a module offer its old names, which are imported when they are asked for.
+
+    This sets ``__getattr__`` where a type checker does not see it, see ``lazy.offer``.
+    """
     package, _, short_name = module.partition('.')
     homes = {name: home for home, names in TABLE[short_name].items() for name in names.split()}
 
@@ -44,4 +49,5 @@ def of(module: str) -> Callable[[str], Any]:
         if name in homes:
             return getattr(importlib.import_module(f'{package}.{homes[name]}'), name)
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return module_getattr
+
+    vars(sys.modules[module]).update(__getattr__=module_getattr)

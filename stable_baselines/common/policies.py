@@ -240,4 +240,4 @@ _policy_registry[ActorCriticPolicy] = {policy.__name__: policy for policy in (
     CnnPolicy, CnnLstmPolicy, CnnLnLstmPolicy, MlpPolicy, MlpLstmPolicy, MlpLnLstmPolicy)}
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

@@ -299,4 +299,4 @@ class PPO2(ActorCriticRLModel):
         logger.dumpkvs()
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)

@@ -15,6 +15,7 @@ from stable_baselines.common import gym_compat, save_util
 from stable_baselines.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 
 NOT_SAVED = {"policy", "env", "tensorboard_log", "_init_setup_model"}
 
@@ -27,6 +28,26 @@ def test_same_seed_same_parameters(algorithm, policy):
         model.learn(4 * algorithm.steps)
     assert changed_since(before, first)
     assert_same_parameters(first, second)
+
+
+def test_a_model_says_what_it_is(algorithm):
+    name = algorithm.model_class.__name__
+    model = build(algorithm)
+    assert repr(model) == f"{name}(MlpPolicy, env=DummyVecEnv of 2 {algorithm.env_id}, num_timesteps=0)"
+    assert str(model.learn(algorithm.steps)).endswith(f", num_timesteps={model.num_timesteps})")
+    model.set_env(VecNormalize(DummyVecEnv([lambda: Unregistered(model)] * 3)))
+    assert f"(MlpPolicy, env=VecNormalize of 3 Unregistered, num_timesteps={model.num_timesteps})" in repr(model)
+    assert repr(algorithm.model_class.__new__(algorithm.model_class)) == f"{name}(None, env=None, num_timesteps=0)"
+
+
+class Unregistered(gym_compat.Env):
+    """An environment without an id, with the spaces of a model."""
+
+    def __init__(self, model):
+        self.observation_space, self.action_space = model.observation_space, model.action_space
+
+    def reset(self):
+        return np.zeros(self.observation_space.shape, self.observation_space.dtype)
 
 
 def test_no_seed_means_different_runs(algorithm):

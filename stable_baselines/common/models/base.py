@@ -370,6 +370,6 @@ def _describe(vec_env: Optional[VecEnv]) -> str:
     """Say what an algorithm steps; environments in other processes, which may be busy, are not asked for their name."""
     if vec_env is None:
         return 'None'
-    names = sorted({env.spec.id if env.spec else type(env.unwrapped).__name__
-                    for env in getattr(vec_env.unwrapped, 'envs', ())})
+    envs = getattr(vec_env.unwrapped, 'envs', ())
+    names = sorted({getattr(getattr(env, 'spec', None), 'id', None) or type(env.unwrapped).__name__ for env in envs})
     return ' '.join([f"{type(vec_env).__name__} of {vec_env.num_envs}", *names])

@@ -147,4 +147,4 @@ def _frames_per_second(venv: VecEnv) -> float:
     return metadata.get('video.frames_per_second', metadata.get('render_fps')) or 30
 
 
-__getattr__ = old_names.of(__name__)
+old_names.offer(__name__)
