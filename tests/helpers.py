@@ -3,6 +3,7 @@ import contextlib
 import json
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def build_model(model_class, case):
     schedules = {name: name for name in SCHEDULES}  # the cases name them without quotes
     constructor = {name: eval(text, schedules.copy()) for name, text in case["constructor"].items()}
     env = make_env(parse_space(case["observation_space"]), parse_space(case["action_space"]), case["n_envs"])
-    return model_class(case["policy"], env, **constructor)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*layers=", DeprecationWarning)  # which some cases give
+        return model_class(case["policy"], env, **constructor)
 
 
 def assert_parameters(model, expected, atol, rtol, case):

@@ -42,7 +42,7 @@ def test_buffer_counts_segments():
         buffer.put(*numbered_segment(number))
         held.append(max(frames for frames in range(40) if buffer.has_atleast(frames)) // 5)
     assert held == [1, 2, 3, 3, 3] and buffer.can_sample()
-    with pytest.raises(ValueError, match=r"\(3 steps\) must be at least one segment of 5"):
+    with pytest.raises(ValueError, match="size=3 steps: accepted is at least one segment of 5"):
         Buffer(make_env(BOX, spaces.Discrete(2)), n_steps=5, size=3)
 
 

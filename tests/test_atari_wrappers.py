@@ -285,10 +285,10 @@ class TestLazyFrames:
         env = FrameStack(WarpFrame(Game()), 4)
         env.reset()
         stacks = [env.step(1)[0] for _ in range(5)]
-        frames = {id(frame) for stack in stacks for frame in stack._frames}
+        frames = {id(frame) for stack in stacks for frame in stack._parts}
         assert len(frames) == 6  # one of the reset, five of the steps
         # its refcount tells that nothing else holds a frame once the stack has become an array
-        frame = stacks[-1]._frames[-1]
+        frame = stacks[-1]._parts[-1]
         env.frames.clear()
         np.asarray(stacks[-1])
         assert sys.getrefcount(frame) == 2

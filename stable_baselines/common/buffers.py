@@ -188,7 +188,7 @@ class ReplayBuffer:
 
     def _check_sample(self, batch_size: int) -> None:
         if not len(self) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r}, {len(self)} transitions stored: accepted is at least 1 of each")
+            raise ValueError(f"batch_size={batch_size!r} of {len(self)} transitions: accepted is 1 or more of 1 or more")
 
     def _take(self, idxes: np.ndarray, env: Optional[VecNormalize] = None) -> Transitions:
         """Return copies of the transitions at ``idxes``."""

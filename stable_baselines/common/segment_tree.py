@@ -114,14 +114,16 @@ class SumSegmentTree(SegmentTree):
         """
         mass = np.atleast_1d(np.asarray(prefixsum, np.float64))
         before = np.append(0., np.cumsum(self._levels[-1]))
-        if not (mass >= 0).all() or not (mass <= before[-1] + 1e-5).all():
+        if not (mass >= 0).all() or not (mass <= before[-1] * (1 + 1e-9) + 1e-5).all():
             raise ValueError(f"prefixsum={prefixsum}: accepted is from 0 to the sum, {before[-1]}")
-        # Rounding may carry a value past the last entry; that is where it belongs then, here and in each block.
+        # Rounding may carry a value past the last entry of a level or of a block, to which it belongs then.
         idx = np.minimum(np.searchsorted(before[1:], mass, side='right'), len(before) - 2)
         mass = mass - before[idx]
         rows, before = np.arange(len(mass)), np.zeros((len(mass), WIDTH + 1))
         for level in self._levels[-2::-1]:
-            np.cumsum(level.reshape(-1, WIDTH)[idx], axis=1, out=before[:, 1:])
+            blocks = level.reshape(-1, WIDTH)
+            idx = np.minimum(idx, len(blocks) - 1)
+            np.cumsum(blocks[idx], axis=1, out=before[:, 1:])
             before[:, -1] = np.inf
             child = (before[:, 1:] > mass[:, None]).argmax(axis=1)
             mass = mass - before[rows, child]
