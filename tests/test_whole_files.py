@@ -46,14 +46,17 @@ WRITERS = {
     "evaluations.npz": (evaluations, lambda path: np.load(path)["ep_lengths"][0]),
 }
 write, read = WRITERS[os.path.basename(sys.argv[1])]
+start = time.time()
 write(sys.argv[1], 0)
+write(sys.argv[1], 0)
+duration = time.time() - start  # of two, so that many a writer is killed in its second or third
 found = set()
 for _ in range(int(sys.argv[2])):
     pid = os.fork()
     if pid == 0:
         while True:
             write(sys.argv[1], random.randrange(256))
-    time.sleep(random.uniform(0, .03))
+    time.sleep(random.uniform(0, 2 * duration))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     content = read(sys.argv[1])
