@@ -4,7 +4,11 @@ import pytest
 
 from helpers import load_arrays
 from stable_baselines.common.noise import (
-    ActionNoise, AdaptiveParamNoiseSpec, NormalActionNoise, OrnsteinUhlenbeckActionNoise)
+    ActionNoise,
+    AdaptiveParamNoiseSpec,
+    NormalActionNoise,
+    OrnsteinUhlenbeckActionNoise,
+)
 
 MEAN, SIGMA = np.array([.1, -.2]), np.array([.3, .5])
 

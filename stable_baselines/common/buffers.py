@@ -41,9 +41,10 @@ class ReplayBuffer:
 
     The next observation of a step is nearly always the observation of the step after it. Small observations are stored
     twice all the same, because that takes less time. Of large ones, such as frames, one is stored per transition, and
-    one more for each end of an episode: 100,000 transitions of 84x84x4 frames take 2.8 GB instead of 5.6, and adding
-    and sampling take about as long. For that, the steps of n environments are to be given to ``extend`` together,
-    always in the same order; in another order all is stored, and nothing is lost.
+    one more for each end of an episode: 100,000 transitions of 84x84x4 frames take 2.8 GB instead of 5.6. To add
+    one takes 10 microseconds instead of 4, to sample takes as long as with both. For that, the steps of n environments
+    are to be given to ``extend`` together, always in the same order, those of one to ``add``; in another order all is
+    stored, and nothing is lost.
 
     :param size: number of transitions to keep
     :param np_random: where the samples are drawn from; None means NumPy's global generator
@@ -188,7 +189,7 @@ class ReplayBuffer:
 
     def _check_sample(self, batch_size: int) -> None:
         if not len(self) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r} of {len(self)} transitions: accepted is 1 or more of 1 or more")
+            raise ValueError(f"batch_size={batch_size!r} of {len(self)} transitions: accepted is 1 or more of some")
 
     def _take(self, idxes: np.ndarray, env: Optional[VecNormalize] = None) -> Transitions:
         """Return copies of the transitions at ``idxes``."""
