@@ -179,8 +179,8 @@ class NoQ(FeedForwardPolicy):
 @pytest.mark.parametrize("kwargs, message", [
     (dict(n_steps=0), "n_steps=0: accepted is a positive integer"),
     (dict(buffer_size=400.), "buffer_size=400.0: accepted is a positive integer"),
-    (dict(replay_ratio=-1), "replay_ratio=-1: accepted is a number from 0"),
-    (dict(replay_ratio=np.nan), "replay_ratio=nan: accepted is a number from 0"),
+    (dict(replay_ratio=-1), "replay_ratio=-1: accepted is a number, 0 or more"),
+    (dict(replay_ratio=np.nan), "replay_ratio=nan: accepted is a number, 0 or more"),
     (dict(policy=NoQ), "needs a policy that has q_value, which NoQ does not set")])
 def test_wrong_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):

@@ -1,5 +1,7 @@
 """Patterns that scripts written for Stable Baselines 2.10 follow, beyond the public interface."""
+import inspect
 import io
+import re
 
 import numpy as np
 import pytest
@@ -245,6 +247,66 @@ def test_names_of_stable_baselines3(model_class, name, advice):
     assert ACKTR("MlpPolicy", "CartPole-v1", gae_lambda=.9).gae_lambda == .9  # where it is an argument
 
 
+@pytest.mark.parametrize("model_class", [PPO2, A2C, ACER, ACKTR])
+def test_what_is_said_of_names_of_stable_baselines3_is_true(model_class):
+    own = inspect.signature(model_class.__init__).parameters
+    for name, advice in model_class._names_of_sb3.items():
+        for other in re.findall(r"here it is (\w+)(?:$|,)", advice):
+            assert other in own, (name, advice)
+
+
+def test_a_subclass_may_have_any_keywords():
+    class OnDevice(A2C):
+        def __init__(self, policy, env, **kwargs):
+            self.device = kwargs.pop("device")
+            super().__init__(policy, env, **kwargs)
+
+    assert OnDevice("MlpPolicy", "CartPole-v1", device="cpu").device == "cpu"
+
+
+@pytest.mark.parametrize("model_class", [PPO2, A2C, ACER, ACKTR])
+def test_a_callback_may_replace_the_environment(model_class):
+    def harder(locals_, globals_):
+        if locals_["self"].num_timesteps == 24:
+            locals_["self"].set_env(make_cartpoles(2))
+
+    model = model_class("MlpPolicy", make_cartpoles(2), n_steps=8, seed=0, verbose=1)
+    model.learn(64, callback=harder)
+    assert model.num_timesteps == 64
+
+
+def test_a_model_is_loaded_to_predict_with_any_number_of_environments(tmp_path):
+    path = str(tmp_path / "model")
+    PPO2("MlpPolicy", make_cartpoles(4), n_steps=5, nminibatches=4).save(path)
+    model = PPO2.load(path, env=make_cartpoles(1))
+    model.predict(model.get_env().reset())
+    with pytest.raises(ValueError, match="nminibatches=4"):
+        model.learn(20)
+
+
+def test_what_a_save_of_ones_own_adds_comes_back():
+    class WithHistory(A2C):
+        def save(self, save_path, cloudpickle=False):
+            self._save_to_file(save_path, dict(self._saved_data(), history=[1, 2]), self.get_parameters(), cloudpickle)
+
+    file = io.BytesIO()
+    WithHistory("MlpPolicy", "CartPole-v1").save(file)
+    file.seek(0)
+    assert WithHistory.load(file).history == [1, 2]
+    for keyword in ("predict", "policy_base", "requires_vec_env", "history_of_nothing"):
+        file.seek(0)
+        with pytest.raises(TypeError, match=f"unknown arguments.*{keyword}"):
+            WithHistory.load(file, **{keyword: 1})
+
+
+def test_an_old_attribute_of_a_graph_of_ones_own_is_none():
+    model = OwnSetup("MlpPolicy", make_cartpoles(2))
+    assert model.step_model is model.act_model
+    own = type("OwnPPO2", (PPO2,), dict(setup_model=OwnSetup.setup_model, set_random_seed=lambda self, seed: None))
+    model = own("MlpPolicy", make_cartpoles(2), n_steps=8, nminibatches=1)
+    assert model.graph is not None and model.pg_loss is None
+
+
 @pytest.mark.parametrize("verbose, logger_level, gym_level", [(0, logger.DISABLED, logger.DISABLED), (1, 20, 30)])
 def test_verbosity_during_learn(verbose, logger_level, gym_level):
     levels = []
@@ -262,8 +324,10 @@ def test_a_number_of_steps_that_is_not_one(wrong):
 
 def test_less_than_one_batch_warns():
     model = PPO2("MlpPolicy", make_cartpoles(2), n_steps=8)
-    with pytest.warns(UserWarning, match="total_timesteps=15 is less than one batch of n_steps . n_envs = 16"):
-        model.learn(15)
+    for each in (model, A2C("MlpPolicy", make_cartpoles(2), n_steps=8)):
+        with pytest.warns(UserWarning, match="total_timesteps=15 is less than one batch of .* = 16") as seen:
+            each.learn(15)
+        assert [warning.filename for warning in seen] == [__file__]
 
 
 def test_what_is_known_at_construction_is_refused_there():
@@ -286,6 +350,6 @@ def test_another_environment_begins_new_statistics():
     model.learn(200)
     assert len(model.ep_info_buf) > 0
     model.set_env(make_cartpoles(3))
-    assert model.ep_info_buf is None and model.episode_reward is None
+    assert len(model.ep_info_buf) == 0 and model.episode_reward.shape == (3,)
     model.learn(15)
     assert len(model.ep_info_buf) == 0 and model.episode_reward.shape == (3,)

@@ -39,6 +39,9 @@ class A2C(NStepRLModel):
 
     _logged_losses = ('policy_entropy', 'value_loss')
     _offered_returns = 'rewards'
+    _names_of_sb3 = dict(
+        NStepRLModel._names_of_sb3, rms_prop_eps="here it is epsilon", use_rms_prop="here it is always RMSProp",
+        gae_lambda="here returns are those of n_steps")
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Union[VecEnv, Any, str, None], gamma: float = 0.99,
                  n_steps: int = 5, vf_coef: float = 0.25, ent_coef: float = 0.01,
@@ -66,7 +69,7 @@ class A2C(NStepRLModel):
                                               momentum=self.momentum, epsilon=self.epsilon)
         return tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
 
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "A2C", reset_num_timesteps: bool = True) -> Model:
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
 

@@ -270,7 +270,7 @@ class ACER(ActorCriticRLModel):
     def _check_replay(self) -> None:
         """Refuse an impossible replay memory; warn of one that would never be used."""
         if not self.replay_ratio >= 0:
-            raise ValueError(f"replay_ratio={self.replay_ratio!r}: accepted is a number from 0")
+            raise ValueError(f"replay_ratio={self.replay_ratio!r}: accepted is a number, 0 or more")
         if self.replay_ratio == 0:
             return
         check_counts(buffer_size=self.buffer_size)
@@ -284,7 +284,9 @@ class ACER(ActorCriticRLModel):
 
     def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
         super()._keep_env(env, vec_env)
-        self._buffer = self.episode_stats = None
+        self._buffer = None
+        if self.episode_stats is not None:
+            self.episode_stats = EpisodeStats(self.n_steps, self.n_envs)
 
     @property
     def buffer(self) -> Optional[Buffer]:
@@ -405,7 +407,7 @@ class ACER(ActorCriticRLModel):
     def _make_runner(self) -> 'Runner':
         return Runner(env=self.vec_env, model=self, n_steps=self.n_steps)
 
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> Model:
         self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:

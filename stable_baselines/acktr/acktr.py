@@ -134,7 +134,7 @@ class ACKTR(NStepRLModel):
             return super()._make_runner()
         return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.gae_lambda)
 
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "ACKTR", reset_num_timesteps: bool = True) -> Model:
         super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps)
         self._finish_decomposition()

@@ -119,7 +119,8 @@ class PPO2(ActorCriticRLModel):
         clip_range_vf_ph='batch_ph.clip_range_vf', pg_loss='losses.policy_loss', vf_loss='losses.value_loss',
         entropy='losses.policy_entropy', approxkl='losses.approxkl', clipfrac='losses.clipfrac')
     _names_of_sb3 = dict(
-        ActorCriticRLModel._names_of_sb3, n_epochs="here it is noptepochs", clip_range="here it is cliprange",
+        ActorCriticRLModel._names_of_sb3, gae_lambda="here it is lam", n_epochs="here it is noptepochs",
+        clip_range="here it is cliprange",
         batch_size="here nminibatches says into how many minibatches n_steps * n_envs samples are divided",
         clip_range_vf="here it is cliprange_vf, and None means as cliprange: -1 does not clip",
         target_kl="here an update always runs all its epochs")
@@ -151,9 +152,12 @@ class PPO2(ActorCriticRLModel):
         check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches, noptepochs=self.noptepochs)
         for schedule in (self.learning_rate, self.cliprange, self._cliprange_vf_schedule() or 0.):
             get_schedule_fn(schedule)  # refuses what is not a schedule before anything is built
-        if self.env is not None:
-            self._check_minibatches()
         super().setup_model()
+
+    def _check_construction(self) -> None:
+        if self.env is not None:
+            check_counts(n_steps=self.n_steps, nminibatches=self.nminibatches)
+            self._check_minibatches()
 
     def _setup_learn(self) -> None:
         super()._setup_learn()
@@ -231,7 +235,7 @@ class PPO2(ActorCriticRLModel):
     def _make_runner(self) -> GAERunner:
         return GAERunner(env=self.vec_env, model=self, n_steps=self.n_steps, gamma=self.gamma, lam=self.lam)
 
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 1,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 1,
               tb_log_name: str = "PPO2", reset_num_timesteps: bool = True) -> Model:
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             n_updates = training.n_updates(self.n_batch)

@@ -1,4 +1,5 @@
 """Write files that appear whole or not at all."""
+import contextlib
 import os
 import re
 import secrets
@@ -17,7 +18,8 @@ def write_whole(path: Union[str, bytes, os.PathLike], content: bytes) -> None:
 
     The content goes to a temporary file in the same folder, and from there to the disk, before it takes the old file's
     place. A writer holds a lock on its temporary file; those without a lock are leftovers of killed writers, which the
-    next one removes. What is not a regular file, such as a device, is written to directly.
+    next one removes. What is not a regular file, such as a device, is written to directly, and so is a file in a folder
+    where no temporary one can be made.
 
     :param path: the file; a link stays a link
     :param content: all that it is to hold
@@ -39,14 +41,22 @@ def write_whole(path: Union[str, bytes, os.PathLike], content: bytes) -> None:
 
 def _replace(target: str, content: bytes) -> None:
     """Write a temporary file and put it in the place of the target."""
-    file = _new_temporary(target)
+    try:
+        file = _new_temporary(target)
+    except OSError:  # a folder in which no file can be made, or a name too long for one more
+        if not os.path.exists(target):
+            raise
+        with open(target, 'wb') as file:
+            file.write(content)
+        return
     try:
         with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
             if os.path.exists(target):
-                shutil.copymode(target, file.name)
+                with contextlib.suppress(OSError):  # where the file system knows no modes
+                    shutil.copymode(target, file.name)
             if fcntl is None:
                 file.close()  # Windows cannot rename open files
             os.replace(file.name, target)
@@ -73,7 +83,11 @@ def _new_temporary(target: str) -> BinaryIO:
 def _remove_leftovers(target: str) -> None:
     """Remove the temporary files of this target whose writers are dead."""
     folder, name = os.path.split(target)
-    for other in os.listdir(folder) if fcntl is not None else ():
+    try:
+        others = os.listdir(folder) if fcntl is not None else []
+    except OSError:  # a folder that cannot be listed
+        return
+    for other in others:
         if re.fullmatch(re.escape(name) + r'\.[0-9a-f]{16}\.tmp', other):
             try:
                 with open(os.path.join(folder, other), 'r+b') as file:

@@ -34,9 +34,8 @@ class ActorCriticRLModel(BaseRLModel):
     _runner: Optional[AbstractEnvRunner] = None
     _old_names = dict(step_model='act_model')
     _names_of_sb3 = dict(
-        gae_lambda="here it is lam", device="TensorFlow chooses the device", n_epochs="here an update has one epoch",
+        device="TensorFlow chooses the device", n_epochs="here an update has one epoch",
         batch_size="here a batch has n_steps * n_envs samples", normalize_advantage="here it cannot be chosen",
-        use_rms_prop="here it is always RMSProp", rms_prop_eps="here it is epsilon",
         use_sde="here it does not exist", stats_window_size="here it is always 100 episodes")
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, _init_setup_model: bool, verbose: int = 0,
@@ -74,7 +73,7 @@ class ActorCriticRLModel(BaseRLModel):
         super()._keep_env(env, vec_env)
         if self.graph is not None and self.n_envs != built_for and self._is_custom_recurrent():
             self._rebuild()
-        self._runner = None
+        self._runner = self._n_batch = None
 
     def _is_custom_recurrent(self) -> bool:
         """Tell whether the policy is a recurrent network of the user's."""

@@ -29,10 +29,12 @@ class _OldName:
     """An attribute under its name in Stable Baselines 2.10: None before the graph is built; it can be assigned."""
 
     def __init__(self, path: str):
-        self._read = operator.attrgetter(path)
+        self._owner, self._read = path.partition('.')[0], operator.attrgetter(path)
 
     def __get__(self, model: Optional['BaseRLModel'], owner: type) -> Any:
-        return None if model is None or model.graph is None else self._read(model)
+        if model is None or getattr(model, self._owner, None) is None or model.graph is None:
+            return None
+        return self._read(model)
 
 
 class BaseRLModel(StoredModel):
@@ -101,6 +103,7 @@ class BaseRLModel(StoredModel):
             self._keep_env(*self._wrap_env(env))
         # a class written for Stable Baselines 2.10 brings no _build_graph: it calls its own setup_model itself
         if _init_setup_model and type(self)._build_graph is not BaseRLModel._build_graph:
+            self._check_construction()
             self.setup_model()
 
     __signature__: inspect.Signature
@@ -113,9 +116,9 @@ class BaseRLModel(StoredModel):
             setattr(cls, name, _OldName(path))
 
     def __new__(cls, *args, **kwargs):
-        accepted = cls.__signature__.parameters
-        for name in kwargs:
-            if name in cls._names_of_sb3 and name not in accepted:
+        for name in sorted(cls._names_of_sb3.keys() & kwargs.keys()):
+            accepted = inspect.signature(vars(cls).get('__init__', cls.__init__)).parameters
+            if name not in accepted and all(param.kind is not param.VAR_KEYWORD for param in accepted.values()):
                 raise TypeError(f"{cls.__name__}() has no argument {name!r}, which is Stable-Baselines3's name: "
                                 f"{cls._names_of_sb3[name]}")
         return super().__new__(cls)
@@ -159,7 +162,8 @@ class BaseRLModel(StoredModel):
     def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
         """Take over an environment that fits."""
         self.env, self.vec_env, self.n_envs = env, vec_env, vec_env.num_envs
-        self.ep_info_buf = self.episode_reward = None  # other episodes
+        if self.ep_info_buf is not None:  # other episodes
+            self.ep_info_buf, self.episode_reward = deque(maxlen=100), np.zeros(self.n_envs)
         self.observation_space, self.action_space = vec_env.observation_space, vec_env.action_space
 
     def get_env(self) -> Any:
@@ -220,6 +224,9 @@ class BaseRLModel(StoredModel):
                 self.sess.run(tf.global_variables_initializer())
                 self._setup_load_operations()
 
+    def _check_construction(self) -> None:
+        """Refuse arguments that do not fit the environment; not called while loading, where ``learn`` checks them."""
+
     def _build_graph(self) -> None:
         """Build the algorithm's networks, losses and training operations in the default graph."""
         raise NotImplementedError
@@ -250,7 +257,7 @@ class BaseRLModel(StoredModel):
     # ---------------------------------------------------------------- use
 
     @abstractmethod
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "run", reset_num_timesteps: bool = True) -> Model:
         """
         Train the model.
@@ -371,5 +378,6 @@ def _describe(vec_env: Optional[VecEnv]) -> str:
     if vec_env is None:
         return 'None'
     envs = getattr(vec_env.unwrapped, 'envs', ())
-    names = sorted({getattr(getattr(env, 'spec', None), 'id', None) or type(env.unwrapped).__name__ for env in envs})
+    names = sorted({getattr(getattr(env, 'spec', None), 'id', None) or type(getattr(env, 'unwrapped', env)).__name__
+                    for env in envs})
     return ' '.join([f"{type(vec_env).__name__} of {vec_env.num_envs}", *names])

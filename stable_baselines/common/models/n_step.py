@@ -111,7 +111,7 @@ class NStepRLModel(ActorCriticRLModel):
     def _make_runner(self) -> OnPolicyRunner:
         return NStepRunner(self.vec_env, self, n_steps=self.n_steps, gamma=self.gamma)
 
-    def learn(self: Model, total_timesteps: int, callback: Callback = None, log_interval: Optional[int] = 100,
+    def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "run", reset_num_timesteps: bool = True) -> Model:
         self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:

@@ -213,13 +213,15 @@ class StoredModel(ABC):
         """
         data, params = cls._read(load_path, custom_objects, kwargs)
         model: Any = cls._new_for_loading(data)
-        unknown = model._take_over(data)
-        if not unknown.isdisjoint(kwargs):
-            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown.intersection(kwargs))}, "
-                            f"those that can be changed are {sorted(model._known_names())}")
+        known = model._known_names()
+        unknown = (kwargs.keys() & data.keys()) - known
         if unknown:
-            warnings.warn(f"load_path={load_path!r}: {cls.__name__} has no {sorted(unknown)}, what the file holds of "
-                          "them is ignored", stacklevel=2)
+            raise TypeError(f"{cls.__name__}.load() got unknown arguments {sorted(unknown)}, those that can be changed "
+                            f"are {sorted(known)}")
+        ignored = model._take_over(data)
+        if ignored:
+            warnings.warn(f"load_path={load_path!r}: {sorted(ignored)} are not attributes that {cls.__name__} saves; "
+                          "these entries are ignored", stacklevel=2)
         if env is not None:
             model.set_env(env)
         model.setup_model()
@@ -256,18 +258,20 @@ class StoredModel(ABC):
         own = next((base.__name__ for base in cls.__mro__ if base.__name__ in save_util.TELLTALES), None)
         stored = save_util.algorithm_of(names)
         if own and stored and not save_util.TELLTALES[own] <= names:
-            raise ValueError(f"load_path={load_path!r}: accepted is a model of {own}, this file holds one of {stored}: "
-                             f"use {stored}.load()")
+            stored = 'TRPO or GAIL' if stored == 'TRPO' else stored
+            raise ValueError(f"load_path={load_path!r}: accepted is a model of {own}, this file holds one of {stored}")
 
     def _known_names(self) -> Set[str]:
-        """Name what a file and the keywords of ``load`` may set."""
-        return {*self._constructor_arguments(), *self._saved_data(), *vars(self)} - {'self', 'env', '_init_setup_model'}
+        """Name what the keywords of ``load`` may set: arguments of the constructor and saved attributes."""
+        return {*self._constructor_arguments(), *self._saved_data(), *vars(self)} - {
+            'self', 'env', '_init_setup_model', 'policy_base', 'requires_vec_env', '_vectorize_action'}
 
     def _take_over(self, data: Dict[str, Any]) -> Set[str]:
-        """Set the attributes that a file holds; return the names that are unknown, which are left out."""
-        known = self._known_names()
-        vars(self).update({name: value for name, value in data.items() if name in known})
-        return set(data) - known
+        """Set the attributes that a file holds; return the names left out, which would hide a part of the class."""
+        known = {*self._known_names(), *self._also_saved}
+        ignored = {name for name in data if name not in known and hasattr(type(self), name)}
+        vars(self).update({name: value for name, value in data.items() if name not in ignored})
+        return ignored
 
 
 def _state_of(value: Any) -> Any:

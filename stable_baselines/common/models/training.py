@@ -2,6 +2,7 @@
 import contextlib
 import glob
 import os
+import sys
 import time
 import warnings
 from typing import Any, Optional
@@ -33,6 +34,14 @@ def _whole_number(total_timesteps: float) -> int:
     return int(total_timesteps)
 
 
+def _users_level() -> int:
+    """Return the ``stacklevel`` at which a warning of our caller points to the user's own line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get('__name__', '').startswith('stable_baselines.'):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 class Training:
     """
     The frame of one call of ``learn``, a context manager::
@@ -52,7 +61,7 @@ class Training:
     :raises ValueError: if the model cannot be trained; nothing has changed then
     """
 
-    def __init__(self, model: Any, total_timesteps: int, callback: Any = None, log_interval: Optional[int] = 100,
+    def __init__(self, model: Any, total_timesteps: float, callback: Any = None, log_interval: Optional[int] = 100,
                  tb_log_name: str = "run", reset_num_timesteps: bool = True):
         if log_interval is not None:
             check_counts(log_interval=log_interval)
@@ -94,7 +103,7 @@ class Training:
         """Return the number of updates with batches of a size; warn if there is none."""
         if self.total_timesteps < n_batch:
             warnings.warn(f"total_timesteps={self.total_timesteps} is less than one batch of n_steps * n_envs = "
-                          f"{n_batch} samples: nothing will be learned", stacklevel=4)
+                          f"{n_batch} samples: nothing will be learned", stacklevel=_users_level())
         return self.total_timesteps // n_batch
 
     def collect(self) -> Any:
@@ -137,17 +146,18 @@ class SetVerbosity:
         self._tf_level = tf.logging.get_verbosity()
         os.environ['TF_CPP_MIN_LOG_LEVEL'] = str(level)
         tf.logging.set_verbosity([tf.logging.INFO, tf.logging.WARN, tf.logging.ERROR][level])
-        self._levels = logger.get_level(), gym_compat.get_log_level()
+        self._logger = logger.Logger.CURRENT  # a callback may configure another
+        self._levels = self._logger.level, gym_compat.get_log_level()
         if self.verbose <= 0:
-            logger.set_level(logger.DISABLED)
+            self._logger.set_level(logger.DISABLED)
             gym_compat.set_log_level(logger.DISABLED)
 
     def __exit__(self, exc_type, exc_val, exc_tb) -> None:
-        logger.set_level(self._levels[0])
+        self._logger.set_level(self._levels[0])
         gym_compat.set_log_level(self._levels[1])
         tf.logging.set_verbosity(self._tf_level)
         if self._cpp_level is None:
-            del os.environ['TF_CPP_MIN_LOG_LEVEL']
+            os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)
         else:
             os.environ['TF_CPP_MIN_LOG_LEVEL'] = self._cpp_level
 
