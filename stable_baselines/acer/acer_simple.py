@@ -409,8 +409,9 @@ class ACER(ActorCriticRLModel):
 
     def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "ACER", reset_num_timesteps: bool = True) -> Model:
-        self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
+            schedule = Scheduler(self.learning_rate, training.total_timesteps, self.lr_schedule)
+            self.learning_rate_schedule = schedule
             if reset_num_timesteps or self.episode_stats is None:  # otherwise what was collected serves on
                 self._buffer, self.episode_stats = None, EpisodeStats(self.n_steps, self.n_envs)
             training.start(t_start=training.start_time, buffer=self.buffer, episode_stats=self.episode_stats)
@@ -422,7 +423,7 @@ class ACER(ActorCriticRLModel):
                 self.episode_stats.feed(segment.rewards, segment.dones)
 
                 # as Stable Baselines 2.10: what the schedule says of the rollout's end, with 'linear' 0 at the last one
-                learning_rate = schedule.value_steps(min(steps, total_timesteps))
+                learning_rate = schedule.value_steps(min(steps, training.total_timesteps))
                 reported = self._train(segment, learning_rate, training.writer)
                 if training.writer is not None:
                     reports.write_episode_rewards(self, training.writer, segment.rewards,

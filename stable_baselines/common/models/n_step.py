@@ -113,8 +113,9 @@ class NStepRLModel(ActorCriticRLModel):
 
     def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,
               tb_log_name: str = "run", reset_num_timesteps: bool = True) -> Model:
-        self.learning_rate_schedule = schedule = Scheduler(self.learning_rate, total_timesteps, self.lr_schedule)
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
+            schedule = Scheduler(self.learning_rate, training.total_timesteps, self.lr_schedule)
+            self.learning_rate_schedule = schedule
             training.start(t_start=training.start_time, **self._offered_at_start)
             for update in range(1, training.n_updates(self.n_batch) + 1):
                 rollout = training.collect()
