@@ -348,7 +348,7 @@ def test_files_of_other_algorithms_are_refused_by_name(algorithm, model, tmp_pat
         for other in ALGORITHMS:
             if other is not algorithm:
                 with pytest.raises(ValueError, match=f"accepted is a model of {other.model_class.__name__}, this file "
-                                                     f"holds one of {name}: use {name}.load"):
+                                                     f"holds one of {name}"):
                     other.model_class.load(path, policy="MlpPolicy")
 
 
@@ -364,7 +364,7 @@ def test_unknown_attributes_of_a_file_are_ignored(algorithm, model, tmp_path):
         path = str(tmp_path / f"model{form}")
         data = dict(model._saved_data(), predict=1, num_timesteps=5, env=2, counter=3)
         save_util.save_to_file(path, data, model.get_parameters(), as_pickle=form)
-        with pytest.warns(UserWarning, match=r"has no \['env', 'num_timesteps', 'predict'\].*ignored") as warned:
+        with pytest.warns(UserWarning, match=r"\['env', 'num_timesteps', 'predict'\] are not .*ignored") as warned:
             loaded = Extended.load(path)
         assert len([warning for warning in warned if warning.category is UserWarning]) == 1
         assert loaded.counter == 3 and loaded.num_timesteps == 0 and loaded.get_env() is None
