@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from stable_baselines.a2c import A2C
     from stable_baselines.acer import ACER
     from stable_baselines.acktr import ACKTR
+    from stable_baselines.ddpg import DDPG
+    from stable_baselines.deepq import DQN
+    from stable_baselines.her import HER
     from stable_baselines.ppo2 import PPO2
+    from stable_baselines.sac import SAC
+    from stable_baselines.td3 import TD3
 
-__all__ = ['A2C', 'ACER', 'ACKTR', 'PPO2']
+__all__ = ['A2C', 'ACER', 'ACKTR', 'DDPG', 'DQN', 'HER', 'PPO2', 'SAC', 'TD3']
 
 # algorithm -> package that has it, or will have it
 _ALGORITHMS = dict(A2C='a2c', ACER='acer', ACKTR='acktr', DDPG='ddpg', DQN='deepq', GAIL='gail', HER='her', PPO1='ppo1',

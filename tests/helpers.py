@@ -13,7 +13,6 @@ from stable_baselines.common import gym_compat
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import Env, ObservationWrapper, spaces
 from stable_baselines.common.runners import Rollout
-from stable_baselines.common.schedules import SCHEDULES
 from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,11 +78,18 @@ def rollout_of(batch):
     return Rollout(**{name: our_names(batch).get(name, default) for name, default in fields.items()})
 
 
+def parse_argument(text):
+    """Return the value of an argument from the text that a case gives of it: words have no quotes there."""
+    try:
+        return eval(text, {})
+    except (NameError, SyntaxError):
+        return text
+
+
 def build_model(model_class, case):
     """Build the model of a case from its constructor arguments and spaces."""
-    schedules = {name: name for name in SCHEDULES}  # the cases name them without quotes
-    constructor = {name: eval(text, schedules.copy()) for name, text in case["constructor"].items()}
-    env = make_env(parse_space(case["observation_space"]), parse_space(case["action_space"]), case["n_envs"])
+    constructor = {name: parse_argument(text) for name, text in case["constructor"].items()}
+    env = make_env(parse_space(case["observation_space"]), parse_space(case["action_space"]), case.get("n_envs", 1))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*layers=", DeprecationWarning)  # which some cases give
         return model_class(case["policy"], env, **constructor)

@@ -263,7 +263,7 @@ class ACER(ActorCriticRLModel):
         Scheduler(self.learning_rate, 1, self.lr_schedule)  # refuses an unknown schedule before anything is built
         self._check_replay()
         if self.action_space is not None and not isinstance(self.action_space, spaces.Discrete):
-            raise ValueError(f"ACER takes Discrete actions only, got {self.action_space}")
+            raise ValueError(f"action_space={self.action_space}: accepted by ACER is Discrete")
         super().setup_model()
         self._reset_averages()
 

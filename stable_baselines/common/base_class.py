@@ -4,6 +4,7 @@ from stable_baselines.common.callbacks import BaseCallback, CallbackList, Conver
 from stable_baselines.common.misc_util import set_global_seeds
 from stable_baselines.common.models.actor_critic import ActorCriticRLModel
 from stable_baselines.common.models.base import BaseRLModel
+from stable_baselines.common.models.off_policy import OffPolicyRLModel
 from stable_baselines.common.models.training import SetVerbosity, TensorboardWriter
 from stable_baselines.common.policies import ActorCriticPolicy, get_policy_from_name
 from stable_baselines.common.runners import AbstractEnvRunner
@@ -11,4 +12,4 @@ from stable_baselines.common.save_util import bytes_to_params, data_to_json, jso
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecNormalize, unwrap_vec_normalize
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 
-__all__ = ['ActorCriticRLModel', 'BaseRLModel', 'SetVerbosity', 'TensorboardWriter']
+__all__ = ['ActorCriticRLModel', 'BaseRLModel', 'OffPolicyRLModel', 'SetVerbosity', 'TensorboardWriter']

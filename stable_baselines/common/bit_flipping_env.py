@@ -46,9 +46,18 @@ class BitFlippingEnv(GoalEnv):
         success = reward == 0
         return obs, reward, success or self.current_step >= self.max_steps, {'is_success': success}
 
-    def compute_reward(self, achieved_goal: Goal, desired_goal: Goal, _info: Any) -> float:
-        """Return 0 if what was achieved is what was desired, both as the observations show them, else -1."""
-        return 0.0 if np.all(np.equal(achieved_goal, desired_goal)) else -1.0
+    def compute_reward(self, achieved_goal: Goal, desired_goal: Goal, _info: Any) -> Any:
+        """
+        Return 0 if what was achieved is what was desired, else -1.
+
+        :param achieved_goal: as the observations show it, or several, one row each
+        :param desired_goal: likewise
+        :return: a number, or one for each row, shape (n,)
+        """
+        equal = np.equal(achieved_goal, desired_goal)
+        if equal.ndim < 2:
+            return 0.0 if equal.all() else -1.0
+        return equal.all(axis=-1) - 1.0
 
     def convert_if_needed(self, state: np.ndarray) -> Goal:
         """Turn bits, shape (n_bits,), into one number if that is how this environment shows them."""

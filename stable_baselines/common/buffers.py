@@ -258,8 +258,8 @@ class PrioritizedReplayBuffer(ReplayBuffer):
         self._set_weights(slots, self._max_priority ** self._alpha)
 
     def _set_weights(self, idxes: Union[int, np.ndarray], weights: Union[float, np.ndarray]) -> None:
-        self._sums[idxes] = weights
-        self._minima[idxes] = weights
+        self._sums.set_unchecked(idxes, weights)
+        self._minima.set_unchecked(idxes, weights)
 
     def sample(self, batch_size: int, beta: float = 0,  # type: ignore[override]  # as Stable Baselines 2.10
                env: Optional[VecNormalize] = None) -> WeightedTransitions:

@@ -30,9 +30,22 @@ TABLE: Dict[str, Dict[str, str]] = {
     'common.policies': {'common.distributions': _DISTRIBUTIONS, 'common.input': 'observation_input'},
     'common.vec_env.vec_video_recorder': {
         'common.vec_env': 'DummyVecEnv SubprocVecEnv VecFrameStack VecNormalize'},
+    'ddpg.ddpg': {
+        'common.base_class': 'SetVerbosity TensorboardWriter', 'common.policies': 'BasePolicy',
+        'common.math_util': 'scale_action', 'common.tf_util': 'total_episode_reward_logger'},
+    'ddpg.policies': {'common.policies': 'register_policy'},
+    'deepq.dqn': {'common.base_class': 'OffPolicyRLModel SetVerbosity TensorboardWriter'},
     'ppo2.ppo2': {
         'common.base_class': _BASES, 'common.policies': _POLICIES, 'common.runners': 'AbstractEnvRunner',
         'common.tf_util': 'total_episode_reward_logger', 'common.math_util': 'safe_mean'},
+    'sac.policies': {'common.policies': 'register_policy', 'common.tf_layers': 'mlp'},
+    'sac.sac': {
+        'common.base_class': 'SetVerbosity TensorboardWriter', 'common.buffers': 'ReplayBuffer',
+        'common.schedules': 'get_schedule_fn', 'common.math_util': 'safe_mean scale_action unscale_action'},
+    'td3.policies': {'common.policies': 'register_policy', 'common.tf_layers': 'mlp'},
+    'td3.td3': {
+        'common.base_class': 'SetVerbosity TensorboardWriter', 'common.buffers': 'ReplayBuffer',
+        'common.schedules': 'get_schedule_fn', 'common.math_util': 'safe_mean scale_action unscale_action'},
 }
 
 

@@ -51,7 +51,10 @@ class SegmentTree:
         return sum(level.nbytes for level in self._levels)
 
     def __setitem__(self, idx: Indices, val: Union[float, np.ndarray]) -> None:
-        idx = self._checked(idx)
+        self.set_unchecked(self._checked(idx), val)
+
+    def set_unchecked(self, idx: Indices, val: Union[float, np.ndarray]) -> None:
+        """Write entries at indices that are known to be within the array."""
         self._levels[0][idx] = val
         for level, above in zip(self._levels, self._levels[1:]):
             idx = idx // WIDTH
@@ -63,7 +66,9 @@ class SegmentTree:
     def _checked(self, idx: Indices) -> Indices:
         """Pass indices on; raise an IndexError if they are outside of the array, negative ones included."""
         idx = idx if isinstance(idx, int) else np.asarray(idx)
-        lowest, highest = (idx, idx) if isinstance(idx, int) else (np.min(idx, initial=0), np.max(idx, initial=0))
+        if not isinstance(idx, int) and idx.size == 0:
+            return idx
+        lowest, highest = (idx, idx) if isinstance(idx, int) else (idx.min(), idx.max())
         if not 0 <= lowest <= highest < self._capacity:
             raise IndexError(f"idx={idx}: accepted is from 0 to {self._capacity - 1}")
         return idx
@@ -77,6 +82,8 @@ class SegmentTree:
         :return: ``operation(array[start], operation(array[start + 1], ...))``; the neutral element for an empty range
         :raises ValueError: if the range leaves the array
         """
+        if start == 0 and end is None:  # the common case
+            return self._operation.reduce(self._levels[-1], initial=self._neutral_element)
         stop = self._capacity if end is None else end + self._capacity if end < 0 else end
         if not 0 <= start <= stop <= self._capacity:
             raise ValueError(f"start={start}, end={end}: accepted is a range within 0 to {self._capacity}")
@@ -113,11 +120,12 @@ class SumSegmentTree(SegmentTree):
         :raises ValueError: if a value is negative or above the sum
         """
         mass = np.atleast_1d(np.asarray(prefixsum, np.float64))
-        before = np.append(0., np.cumsum(self._levels[-1]))
-        if not (mass >= 0).all() or not (mass <= before[-1] * (1 + 1e-9) + 1e-5).all():
+        before = np.zeros(len(self._levels[-1]) + 1)
+        np.cumsum(self._levels[-1], out=before[1:])
+        if mass.size and not 0 <= mass.min() <= mass.max() <= before[-1] * (1 + 1e-9) + 1e-5:
             raise ValueError(f"prefixsum={prefixsum}: accepted is from 0 to the sum, {before[-1]}")
         # Rounding may carry a value past the last entry of a level or of a block, to which it belongs then.
-        idx = np.minimum(np.searchsorted(before[1:], mass, side='right'), len(before) - 2)
+        idx = np.minimum(before[1:].searchsorted(mass, side='right'), len(before) - 2)
         mass = mass - before[idx]
         rows, before = np.arange(len(mass)), np.zeros((len(mass), WIDTH + 1))
         for level in self._levels[-2::-1]:

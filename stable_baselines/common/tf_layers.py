@@ -2,7 +2,8 @@
 Network layers on ``tf.get_variable``.
 
 The variable names are part of the file format of saved models. ``linear``, ``conv`` and ``lstm`` name them ``w`` and
-``b`` (the actor-critic policies), ``dense`` and ``layer_norm`` name them as Keras does (the off-policy policies).
+``b`` (the actor-critic policies), ``dense`` and ``layer_norm`` name them as Keras does (DDPG, SAC and TD3), and
+``fully_connected`` names them ``weights`` and ``biases`` (DQN and GAIL).
 """
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -189,11 +190,34 @@ def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = 
     :return: shape (n_batch, units)
     """
     with tf.variable_scope(name, default_name='dense'):
-        initializer = kernel_initializer or tf.glorot_uniform_initializer(seed=next_op_seed())
-        kernel = tf.get_variable('kernel', [int(input_tensor.shape[-1]), units], initializer=initializer)
-        bias = tf.get_variable('bias', [units], initializer=tf.zeros_initializer())
-        output = tf.matmul(input_tensor, kernel) + bias
+        output = _affine(input_tensor, units, 'kernel', 'bias', kernel_initializer)
         return output if activation is None else activation(output)
+
+
+def fully_connected(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = None,
+                    scope: Optional[str] = None) -> tf.Tensor:
+    """
+    Apply a fully connected layer whose variables are named as those of ``tf.contrib.layers.fully_connected``.
+
+    :param input_tensor: shape (n_batch, n_in)
+    :param units: number of outputs
+    :param activation: activation function; None leaves the layer linear
+    :param scope: variable scope; None means ``fully_connected``, ``fully_connected_1``, ...; the variables are
+        ``weights`` and ``biases``
+    :return: shape (n_batch, units)
+    """
+    with tf.variable_scope(scope, default_name='fully_connected'):
+        output = _affine(input_tensor, units, 'weights', 'biases')
+        return output if activation is None else activation(output)
+
+
+def _affine(input_tensor: tf.Tensor, units: int, weights_name: str, biases_name: str,
+            initializer: Optional[Callable] = None) -> tf.Tensor:
+    """Multiply by weights, by default Glorot's uniform ones, and add biases; both get their names."""
+    weights = tf.get_variable(weights_name, [int(input_tensor.shape[-1]), units],
+                              initializer=initializer or tf.glorot_uniform_initializer(seed=next_op_seed()))
+    biases = tf.get_variable(biases_name, [units], initializer=tf.zeros_initializer())
+    return tf.nn.bias_add(tf.matmul(input_tensor, weights), biases)  # cheaper gradients than those of a sum
 
 
 def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,

@@ -2,6 +2,7 @@
 # ruff: noqa: F403
 from stable_baselines.common.graph.functions import *
 from stable_baselines.common.graph.gradients import *
+from stable_baselines.common.graph.processes import *
 from stable_baselines.common.graph.sessions import *
 from stable_baselines.common.graph.summaries import *
 from stable_baselines.common.graph.tensors import *

@@ -188,7 +188,7 @@ class PPO2(ActorCriticRLModel):
             self.loss = self.losses.policy_loss - self.losses.policy_entropy * self.ent_coef \
                 + self.losses.value_loss * self.vf_coef
 
-        optimizer = tf.train.AdamOptimizer(learning_rate=batch_ph.learning_rate, epsilon=1e-5)
+        optimizer = tf_util.Adam(learning_rate=batch_ph.learning_rate, epsilon=1e-5)
         train_op = tf_util.minimize(optimizer, self.loss, self.params, self.max_grad_norm)
         self._train_function = tf_util.batch_function(batch_ph, list(self.losses), updates=[train_op],
                                                       session=self.sess)

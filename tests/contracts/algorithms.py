@@ -3,15 +3,24 @@ from typing import Any, Dict, NamedTuple, Optional, Set, Tuple
 
 import pytest
 
-from stable_baselines import A2C, ACER, ACKTR, PPO2
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO2, SAC, TD3
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat
+from stable_baselines.common.buffers import ReplayBuffer
+from stable_baselines.common.gym_compat.libraries import LIBRARY
+from stable_baselines.common.noise import AdaptiveParamNoiseSpec, NormalActionNoise
 from stable_baselines.common.vec_env import DummyVecEnv
 
 ACTOR_CRITIC_ARGUMENTS = dict(verbose=1, seed=7, n_cpu_tf_sess=1, policy_kwargs=dict(net_arch=[8]),
                               full_tensorboard_log=True)
+OFF_POLICY_ARGUMENTS = dict(ACTOR_CRITIC_ARGUMENTS, policy_kwargs=dict(layers=[8]))
+OFF_POLICY_POLICIES = ("MlpPolicy", "LnMlpPolicy", "CnnPolicy", "LnCnnPolicy")
 ALL_ACTIONS = ("Discrete", "MultiDiscrete", "MultiBinary", "Box")
 ALL_POLICIES = ("MlpPolicy", "MlpLstmPolicy", "MlpLnLstmPolicy", "CnnPolicy", "CnnLstmPolicy", "CnnLnLstmPolicy")
+
+# a continuous task with short episodes
+LIBRARY.envs.registration.register(id="ShortPendulum-v0", max_episode_steps=10,
+                                   entry_point=f"{LIBRARY.__name__}.envs.classic_control:PendulumEnv")
 
 
 class Algorithm(NamedTuple):
@@ -30,6 +39,9 @@ class Algorithm(NamedTuple):
     policies: Tuple[str, ...] = ALL_POLICIES
     schedule_lag: Optional[int] = None  # samples by which lr_schedule lags behind; None without lr_schedule
     threads_argument: Optional[str] = None  # the deprecated name of n_cpu_tf_sess
+    report_kwargs: Dict[str, Any] = dict(n_steps=50)  # for ``reported``
+    changed_by_acting: Set[str] = set()  # names of parameters
+    has_probabilities: bool = True  # whether there are probabilities of actions
 
 
 ALGORITHMS = [
@@ -62,12 +74,62 @@ ALGORITHMS = [
                 "value_loss", "ep_len_mean", "ep_reward_mean"},
         reported=dict(nupdates=[1, 2, 4], total_timesteps=[100, 200, 400])),
     Algorithm(
+        DQN, dict(buffer_size=1000, learning_starts=8, train_freq=2, batch_size=8, target_network_update_freq=8), steps=32,
+        action_spaces=("Discrete",), policies=OFF_POLICY_POLICIES, untrained="nothing",
+        report_kwargs={}, changed_by_acting={"deepq/eps:0"},
+        changed=dict(gamma=.9, learning_rate=1e-3, buffer_size=1000, exploration_fraction=.2, exploration_final_eps=.1,
+                     exploration_initial_eps=.9, train_freq=2, batch_size=8, double_q=False, learning_starts=8,
+                     target_network_update_freq=8, prioritized_replay=True, prioritized_replay_alpha=.5,
+                     prioritized_replay_beta0=.3, prioritized_replay_beta_iters=20, prioritized_replay_eps=1e-5,
+                     param_noise=True, **OFF_POLICY_ARGUMENTS),
+        report={"% time spent exploring", "episodes", "mean 100 episode reward", "steps"},
+        reported={}),
+    Algorithm(
+        DDPG, dict(nb_rollout_steps=8, nb_train_steps=2, batch_size=8, buffer_size=1000), steps=32,
+        env_id="ShortPendulum-v0", action_spaces=("Box",), policies=OFF_POLICY_POLICIES, has_probabilities=False,
+        untrained="nothing", report_kwargs=dict(nb_rollout_steps=50),
+        changed=dict(gamma=.9, memory_policy=ReplayBuffer, nb_train_steps=3, nb_rollout_steps=8, nb_eval_steps=4,
+                     param_noise=AdaptiveParamNoiseSpec(.3), action_noise=NormalActionNoise(0., .1),
+                     normalize_observations=True, tau=.01, batch_size=8, param_noise_adaption_interval=2,
+                     normalize_returns=True, enable_popart=True, observation_range=[-4., 4.], critic_l2_reg=.1,
+                     return_range=[-9., 9.], actor_lr=1e-3, critic_lr=2e-3, clip_norm=.5, reward_scale=.5, render=True,
+                     render_eval=True, memory_limit=100, buffer_size=1000, random_exploration=.1,
+                     **dict(OFF_POLICY_ARGUMENTS, n_cpu_tf_sess=2)),
+        report={"reference_Q_mean", "reference_Q_std", "reference_action_mean", "reference_action_std",
+                "reference_actor_Q_mean", "reference_actor_Q_std", "rollout/Q_mean", "rollout/actions_mean",
+                "rollout/actions_std", "rollout/episode_steps", "rollout/episodes", "rollout/return",
+                "rollout/return_history", "total/duration", "total/episodes", "total/epochs", "total/steps",
+                "total/steps_per_second", "train/loss_actor", "train/loss_critic", "train/param_noise_distance"},
+        reported={"total/epochs": [1, 2, 3, 4, 5], "total/steps": [100, 200, 300, 400, 500],
+                  "total/episodes": [10, 20, 30, 40, 50], "rollout/episodes": [10] * 5}),
+    Algorithm(
         PPO2, dict(n_steps=4, nminibatches=2, noptepochs=2), steps=32, untrained="/q/",
         changed=dict(gamma=.9, n_steps=16, ent_coef=.02, learning_rate=1e-3, vf_coef=.4, max_grad_norm=.3, lam=.8,
                      nminibatches=2, noptepochs=3, cliprange=.1, cliprange_vf=.3, **ACTOR_CRITIC_ARGUMENTS),
         report={"approxkl", "clipfrac", "ep_len_mean", "ep_reward_mean", "explained_variance", "fps", "n_updates",
                 "policy_entropy", "policy_loss", "serial_timesteps", "time_elapsed", "total_timesteps", "value_loss"},
         reported=dict(n_updates=[1, 2, 4], total_timesteps=[100, 200, 400], serial_timesteps=[50, 100, 200])),
+    Algorithm(
+        SAC, dict(buffer_size=1000, learning_starts=8, train_freq=4, batch_size=8), steps=32,
+        env_id="ShortPendulum-v0", action_spaces=("Box",), policies=OFF_POLICY_POLICIES, untrained="nothing",
+        report_kwargs={},
+        changed=dict(gamma=.9, learning_rate=1e-3, buffer_size=1000, learning_starts=8, train_freq=8, batch_size=8,
+                     tau=.01, ent_coef="auto_0.1", target_update_interval=2, gradient_steps=2, target_entropy=-2.,
+                     action_noise=NormalActionNoise(0., .1), random_exploration=.1, **OFF_POLICY_ARGUMENTS),
+        report={"current_lr", "ent_coef", "ent_coef_loss", "entropy", "ep_rewmean", "episodes", "eplenmean", "fps",
+                "mean 100 episode reward", "n_updates", "policy_loss", "qf1_loss", "qf2_loss", "time_elapsed",
+                "total timesteps", "value_loss"},
+        reported={"episodes": list(range(2, 51, 2)), "total timesteps": list(range(20, 501, 20))}),
+    Algorithm(
+        TD3, dict(buffer_size=1000, learning_starts=8, train_freq=8, gradient_steps=2, batch_size=8), steps=32,
+        env_id="ShortPendulum-v0", action_spaces=("Box",), policies=OFF_POLICY_POLICIES, has_probabilities=False,
+        untrained="nothing", report_kwargs={},
+        changed=dict(gamma=.9, learning_rate=1e-3, buffer_size=1000, learning_starts=8, train_freq=8, gradient_steps=2,
+                     batch_size=8, tau=.01, policy_delay=3, action_noise=NormalActionNoise(0., .1),
+                     target_policy_noise=.1, target_noise_clip=.4, random_exploration=.1, **OFF_POLICY_ARGUMENTS),
+        report={"current_lr", "ep_rewmean", "episodes", "eplenmean", "fps", "mean 100 episode reward", "n_updates",
+                "qf1_loss", "qf2_loss", "time_elapsed", "total timesteps"},
+        reported={"episodes": list(range(2, 51, 2)), "total timesteps": list(range(20, 501, 20))}),
 ]
 
 
@@ -87,7 +149,7 @@ def make_vec(algorithm, n_envs=None):
 
 
 def build(algorithm, policy="MlpPolicy", env=None, **kwargs):
-    """Build a small model with a seed, by default of CartPoles."""
+    """Build a small model with a seed."""
     arguments = dict(dict(seed=0, n_cpu_tf_sess=1), **algorithm.kwargs)
     if "Lstm" in policy:
         arguments.update(policy_kwargs=dict(n_lstm=4), n_steps=2)  # a graph with few copies of the cell

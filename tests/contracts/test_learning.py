@@ -1,8 +1,10 @@
 """Every algorithm learns: every kind of action, images, control, memory. The thresholds are what was reached."""
+import numpy as np
 import pytest
 
-from helpers import BrightSide, HiddenVelocities, make_cartpoles, mean_reward, normalised_like
-from stable_baselines import A2C, ACER, ACKTR, PPO2
+from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, mean_reward, normalised_like
+from stable_baselines import A2C, ACER, ACKTR, DDPG, PPO2, SAC, TD3
+from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines.common.identity_env import (
     IdentityEnv,
@@ -10,6 +12,7 @@ from stable_baselines.common.identity_env import (
     IdentityEnvMultiBinary,
     IdentityEnvMultiDiscrete,
 )
+from stable_baselines.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 
 IDENTITY = {
@@ -107,3 +110,30 @@ def test_cartpole_without_velocities_ppo2(seed):
                  policy_kwargs=dict(n_lstm=32, net_arch=["lstm", dict(pi=[32], vf=[32])]))
     model.learn(300000, callback=evaluation)
     assert evaluation.best_mean_reward >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("model_class, kwargs", cases(
+    (SAC, dict(gamma=.98, learning_rate=2e-3, tau=.01, learning_starts=500)),
+    (TD3, dict(gamma=.95, learning_rate=3e-3, tau=.02, learning_starts=500, train_freq=1, gradient_steps=1,
+               action_noise=NormalActionNoise([0.], .1))),))
+def test_pendulum(model_class, kwargs, seed):
+    """Within 10,000 steps; a policy that does nothing gets about -1500."""
+    model = model_class("MlpPolicy", DummyVecEnv([Pendulum]), seed=seed, n_cpu_tf_sess=1, **kwargs)
+    model.learn(10000)
+    assert mean_reward(model, DummyVecEnv([Pendulum])) >= -200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_mountain_car_ddpg(seed):
+    """Train until an evaluation over 20 episodes shows that it is solved, for at most 300,000 steps."""
+    envs = [DummyVecEnv([lambda: gym_compat.make("MountainCarContinuous-v0")]) for _ in range(2)]
+    envs[1].seed(100)
+    evaluation = EvalCallback(envs[1], n_eval_episodes=20, eval_freq=10000, verbose=0,
+                              callback_on_new_best=StopTrainingOnRewardThreshold(90))
+    model = DDPG("MlpPolicy", envs[0], buffer_size=5000, seed=seed, n_cpu_tf_sess=1,
+                 action_noise=OrnsteinUhlenbeckActionNoise(np.zeros(1), .5 * np.ones(1)))
+    model.learn(300000, callback=evaluation)
+    assert mean_reward(model, envs[1]) >= 85

@@ -55,6 +55,11 @@ def test_policies_and_spaces(algorithm, policy, observation_space, action_space)
     obs = np.stack([observation_space.sample() for _ in range(5)])
     actions, _ = model.predict(obs)
     assert all(action_space.contains(action.astype(action_space.dtype)) for action in actions)
+    if not algorithm.has_probabilities:
+        for given in (None, actions):
+            with pytest.raises(ValueError, match=f"policy of {name_of(algorithm)} is deterministic.*predict"):
+                model.action_probability(obs, actions=given)
+        return
     likelihood = model.action_probability(obs, actions=actions)
     assert likelihood.shape == (5, 1) and np.all(likelihood > 0)
     np.testing.assert_allclose(model.action_probability(obs, actions=actions, logp=True), np.log(likelihood), rtol=1e-4)
@@ -65,7 +70,7 @@ def test_other_actions_are_refused(algorithm, action_space):
     if type(action_space).__name__ in algorithm.action_spaces:
         assert action_space == build(algorithm, env=make_env(BOX, action_space), _init_setup_model=False).action_space
     else:
-        with pytest.raises(ValueError, match=f"{name_of(algorithm)} takes .* actions only, got"):
+        with pytest.raises(ValueError, match=f"action_space=.*: accepted by {name_of(algorithm)} is"):
             build(algorithm, env=make_env(BOX, action_space))
 
 
@@ -134,13 +139,20 @@ def test_number_of_threads(algorithm):
     assert algorithm.model_class("MlpPolicy", make_vec(algorithm), _init_setup_model=False).n_cpu_tf_sess == 1
 
 
+# the columns that say how long episodes are, and what their rewards sum up to
+LENGTHS = ("ep_len_mean", "mean_episode_length", "eplenmean", "rollout/episode_steps")
+REWARDS = ("ep_reward_mean", "mean_episode_reward", "ep_rewmean", "rollout/return", "mean 100 episode reward")
+
+
 def test_report(algorithm, tmp_path):
     with logger.ScopedConfigure(str(tmp_path), ["csv"]):
-        build(algorithm, n_steps=50, verbose=1).learn(5 * 100, log_interval=2)
+        build(algorithm, verbose=1, **algorithm.report_kwargs).learn(5 * 100, log_interval=2)
     table = logger.read_csv(str(tmp_path / "progress.csv"))
     assert set(table.columns) == algorithm.report
     for name, values in algorithm.reported.items():
         assert list(table[name]) == values, name
-    (lengths,), (rewards,) = [[table[name] for name in names if name in table] for names in (
-        ("ep_len_mean", "mean_episode_length"), ("ep_reward_mean", "mean_episode_reward"))]
-    assert list(lengths) == list(rewards) and lengths.iloc[-1] > 5  # a CartPole gives 1 per step
+    lengths, rewards = [[table[name] for name in names if name in table] for names in (LENGTHS, REWARDS)]
+    if algorithm.env_id.startswith("CartPole"):  # which gives 1 per step
+        assert rewards[0].iloc[-1] > 5 and all(list(length) == list(rewards[0]) for length in lengths)
+    else:
+        assert set(lengths[0]) == {10} and rewards[0].iloc[-1] < -10

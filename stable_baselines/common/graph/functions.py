@@ -8,6 +8,25 @@ from tensorflow.core.protobuf import config_pb2
 Updates = Union[tf.Operation, tf.Tensor, Sequence, None]
 
 
+class _Spec:
+    """What a placeholder accepts."""
+
+    def __init__(self, placeholder: tf.Tensor):
+        self.placeholder, self.dtype = placeholder, placeholder.dtype.as_numpy_dtype
+        self.shape = placeholder.shape.as_list() if placeholder.shape.ndims is not None else None
+        # most often the first size alone is open, which is quick to check
+        self.row_shape = tuple(self.shape[1:]) if self.shape and self.shape[0] is None else None
+
+    def feed(self, value: Any) -> np.ndarray:
+        """Cast a value to the type of the placeholder and check its shape."""
+        array = np.asarray(value, self.dtype)
+        if (self.shape is None or array.shape[1:] == self.row_shape and array.ndim == len(self.shape)
+                or len(self.shape) == array.ndim and all(expected in (None, given)
+                                                         for expected, given in zip(self.shape, array.shape))):
+            return array
+        raise ValueError(f"{self.placeholder.op.name} takes shape {tuple(self.shape)}, got {array.shape}")
+
+
 class _Call:
     """
     Call into a session with one array per placeholder.
@@ -18,8 +37,7 @@ class _Call:
 
     def __init__(self, inputs: Sequence[tf.Tensor], outputs: Any, updates: Updates, session: Optional[tf.Session]):
         self.inputs = inputs
-        self._specs = [(ph, ph.dtype.as_numpy_dtype, ph.shape.as_list() if ph.shape.ndims is not None else None)
-                       for ph in inputs]
+        self._specs = [_Spec(placeholder) for placeholder in inputs]
         self._pack, self._fetches = _flatten_outputs(outputs)
         updates = [] if updates is None else updates if isinstance(updates, (list, tuple)) else [updates]
         self._targets = [update if isinstance(update, tf.Operation) else update.op for update in updates]
@@ -28,7 +46,7 @@ class _Call:
 
     def _run(self, values: Sequence) -> Any:
         """Run the call with the values of all placeholders, in their order."""
-        arrays = [_as_feed(spec, value) for spec, value in zip(self._specs, values)]
+        arrays = [spec.feed(value) for spec, value in zip(self._specs, values)]
         if self._callable is None:
             self._callable = self._make()
         return self._pack(self._callable(*arrays))
@@ -109,16 +127,6 @@ class _BatchFunction(_Call):
         :return: the value of every placeholder; on TensorFlow 2 only within ``graph.as_default()``
         """
         return dict(zip(self.inputs, self._values(batch)))
-
-
-def _as_feed(spec, value: Any) -> np.ndarray:
-    """Cast a value to the type of its placeholder and check its shape."""
-    placeholder, dtype, shape = spec
-    array = np.asarray(value, dtype)
-    if shape is not None and (len(shape) != array.ndim or any(
-            expected is not None and expected != given for expected, given in zip(shape, array.shape))):
-        raise ValueError(f"{placeholder.op.name} takes shape {tuple(shape)}, got {array.shape}")
-    return array
 
 
 def _flatten_outputs(outputs: Any):

@@ -5,8 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import tf_util
-from stable_baselines.common.distributions import action_log_likelihood
-from stable_baselines.common.gym_compat.spaces import clip_actions, event_shape
+from stable_baselines.common.gym_compat.spaces import clip_actions
 from stable_baselines.common.models.base import BaseRLModel
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, LstmPolicy
 from stable_baselines.common.runners import AbstractEnvRunner
@@ -27,7 +26,6 @@ class ActorCriticRLModel(BaseRLModel):
     act_model: Any = None  # a policy, acts on one observation of every environment
     train_model: Any = None  # the same weights, for batches
     step: Any = None
-    proba_step: Any = None
     value: Any = None
     n_steps: Any = None  # where the constructor has no such argument, the algorithm sizes its batches itself
     _n_batch: Optional[int] = None
@@ -123,25 +121,3 @@ class ActorCriticRLModel(BaseRLModel):
         actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
         actions = clip_actions(actions, self.action_space)
         return (actions if batched else actions[0]), states
-
-    def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
-                           mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
-                           logp: bool = False) -> Any:
-        inputs, batched = self._policy_inputs(observation, state, mask)
-        parameters = self.proba_step(*inputs)
-        if actions is not None:
-            parameters = self._likelihood(parameters, np.asarray(actions), len(inputs[0]), logp)
-        if batched:
-            return parameters
-        return [parameter[0] for parameter in parameters] if isinstance(parameters, list) else parameters[0]
-
-    def _likelihood(self, parameters: Any, actions: np.ndarray, n_obs: int, logp: bool) -> np.ndarray:
-        """Return the likelihood of one action for each observation, or of one for all, one row for each."""
-        shape = (n_obs,) + event_shape(self.action_space)
-        if actions.size == np.prod(shape[1:]):  # one action, for all of them
-            actions = np.broadcast_to(actions.reshape(shape[1:]), shape)
-        if actions.size != np.prod(shape):
-            raise ValueError("as many actions are needed as observations, or one for all: given actions of shape "
-                             f"{actions.shape}, accepted is {shape}")
-        log_likelihood = action_log_likelihood(self.action_space, parameters, actions.reshape(shape))
-        return (log_likelihood if logp else np.exp(log_likelihood))[:, None]

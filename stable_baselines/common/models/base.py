@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines.bench.monitor import Monitor
 from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.callbacks import BaseCallback, make_callback
+from stable_baselines.common.distributions import action_log_likelihood
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.misc_util import set_global_seeds
@@ -43,7 +44,7 @@ class BaseRLModel(StoredModel):
 
     An algorithm states its family in class attributes (``policy_base``, ``requires_vec_env``), assigns its own
     arguments, and then calls this constructor, which builds the model. It implements ``_build_graph``,
-    ``get_parameter_list``, ``learn``, ``predict`` and ``action_probability``.
+    ``get_parameter_list``, ``learn`` and ``predict``; where actions have probabilities, it sets ``proba_step``.
 
     :param policy: the policy class or its registered name
     :param env: the environment, or the id of a registered one; None only while loading
@@ -76,6 +77,7 @@ class BaseRLModel(StoredModel):
     summary: Optional[tf.Tensor] = None
     params: Any = None  # a list of variables
     initial_state: Optional[np.ndarray] = None
+    proba_step: Any = None  # computes the distribution of actions; None if the policy is deterministic
     ep_info_buf: Any = None  # what Monitor says of the last hundred episodes
     episode_reward: Optional[np.ndarray] = None  # the sum of the rewards of each running episode, (n_envs,)
     np_random: Any = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
@@ -324,7 +326,6 @@ class BaseRLModel(StoredModel):
         """
         raise NotImplementedError
 
-    @abstractmethod
     def action_probability(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
                            mask: Optional[np.ndarray] = None, actions: Optional[np.ndarray] = None,
                            logp: bool = False) -> Any:
@@ -338,8 +339,33 @@ class BaseRLModel(StoredModel):
         :param logp: whether to return log-likelihoods; no effect without actions
         :return: without actions the probabilities (a list of them for MultiDiscrete), or mean and standard deviation
             for Box; with actions their probability mass or density, shape (n_envs, 1)
+        :raises ValueError: if the policy is deterministic, or the number of actions does not fit
         """
-        raise NotImplementedError
+        inputs, batched = self._policy_inputs(observation, state, mask)
+        if self.proba_step is None:
+            raise ValueError(f"the policy of {type(self).__name__} is deterministic, its actions have no "
+                             "probabilities: predict(observation) returns the action")
+        parameters = self.proba_step(*inputs)
+        if actions is not None:
+            parameters = self._likelihood(parameters, np.asarray(actions), len(inputs[0]), logp)
+        if batched:
+            return parameters
+        return [parameter[0] for parameter in parameters] if isinstance(parameters, list) else parameters[0]
+
+    def _likelihood(self, parameters: Any, actions: np.ndarray, n_obs: int, logp: bool) -> np.ndarray:
+        """Return the likelihood of one action for each observation, or of one for all, one row for each."""
+        shape = (n_obs,) + event_shape(self.action_space)
+        if actions.size == np.prod(shape[1:]):  # one action, for all of them
+            actions = np.broadcast_to(actions.reshape(shape[1:]), shape)
+        if actions.size != np.prod(shape):
+            raise ValueError("as many actions are needed as observations, or one for all: given actions of shape "
+                             f"{actions.shape}, accepted is {shape}")
+        log_likelihood = self._log_likelihood(parameters, actions.reshape(shape))
+        return (log_likelihood if logp else np.exp(log_likelihood))[:, None]
+
+    def _log_likelihood(self, parameters: Any, actions: np.ndarray) -> np.ndarray:
+        """Return the log-likelihood of one action for each observation, shape (n_obs,)."""
+        return action_log_likelihood(self.action_space, parameters, actions)
 
     def _policy_inputs(self, observation: np.ndarray, state: Optional[np.ndarray] = None,
                        mask: Optional[np.ndarray] = None) -> Tuple[Tuple, bool]:

@@ -57,6 +57,11 @@ def write_episode_rewards(model: Any, writer: tf.summary.FileWriter, rewards: np
                                         model.num_timesteps - np.size(rewards))
 
 
+def write_episode_reward(writer: tf.summary.FileWriter, reward: float, num_timesteps: int) -> None:
+    """Write the sum of the rewards of an episode to TensorBoard, at the number of steps when it ended."""
+    writer.add_summary(tf_util.scalar_summary("episode_reward", reward), num_timesteps)
+
+
 def log_episodes(ep_info_buf: Sequence[Dict[str, float]]) -> None:
     """Log the mean reward and length of the last episodes that a Monitor has seen, if there are any."""
     if len(ep_info_buf) > 0 and len(ep_info_buf[0]) > 0:

@@ -75,7 +75,7 @@ class StoredModel(ABC):
         """
         self._check_built()
         # copies: TensorFlow 2 hands out the memory in which the variables live
-        return OrderedDict((param.name, value.copy())
+        return OrderedDict((param.name, np.array(value))
                            for param, value in zip(self.get_parameter_list(), self._get_params()))
 
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:

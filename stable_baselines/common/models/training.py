@@ -26,6 +26,22 @@ def check_counts(**counts) -> None:
             raise ValueError(f"{name}={count!r}: accepted is a positive integer")
 
 
+def check_numbers(low: float, high: float = np.inf, **numbers) -> None:
+    """
+    Check that numbers lie in a range.
+
+    :param low: the smallest number accepted
+    :param high: the largest number accepted
+    :param numbers: the numbers, by the names of the arguments
+    :raises ValueError: for the first that is not a number, or does not lie there
+    """
+    for name, number in numbers.items():
+        is_number = isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(number, bool)
+        if not is_number or not low <= number <= high:
+            raise ValueError(f"{name}={number!r}: accepted is a number from {low} " + (
+                "on" if high == np.inf else f"to {high}"))
+
+
 def _whole_number(total_timesteps: float) -> int:
     """Check a number of steps; a float such as 1e5 is one."""
     is_number = isinstance(total_timesteps, (int, float, np.integer, np.floating))
@@ -68,7 +84,7 @@ class Training:
         self.total_timesteps = _whole_number(total_timesteps)
         model._setup_learn()
         self.model = model
-        self._log_interval = log_interval
+        self.log_interval = log_interval
         self.callback = model._init_callback(callback)
         new_tb_log = model._init_num_timesteps(reset_num_timesteps)
         self.writer: Optional[tf.summary.FileWriter] = None
@@ -121,9 +137,9 @@ class Training:
 
     def reports(self, count: int, since: int = 0, first: bool = True) -> bool:
         """Tell whether to report an update or episode: every ``log_interval``-th from ``since``, and the ``first``."""
-        if self.model.verbose < 1 or self._log_interval is None:
+        if self.model.verbose < 1 or self.log_interval is None:
             return False
-        return (first and count == 1) or (count - since) % self._log_interval == 0
+        return (first and count == 1) or (count - since) % self.log_interval == 0
 
     def seconds(self) -> float:
         """Return the time since the training began."""
@@ -184,8 +200,10 @@ class TensorboardWriter:
         if self.tensorboard_log_path is not None:
             run_id = self._latest_run_id() + (1 if self.new_tb_log else 0)
             folder = os.path.join(self.tensorboard_log_path, f"{self.tb_log_name}_{run_id}")
+            # a second file of the same second would replace the first: their names hold the time in seconds
+            n_files = len(glob.glob(os.path.join(glob.escape(folder), "events*")))
             with self.graph.as_default():
-                self.writer = tf.summary.FileWriter(folder, graph=self.graph)
+                self.writer = tf.summary.FileWriter(folder, graph=self.graph, filename_suffix=f".{n_files}")
         return self.writer
 
     def _latest_run_id(self) -> int:

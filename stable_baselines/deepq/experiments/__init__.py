@@ -1,0 +1,1 @@
+"""Commands that train DQN and show what it learned."""
