@@ -40,7 +40,8 @@ def placeholders():
 
 
 def test_epsilon_greedy(session):
-    act, (obs_ph, processed) = build_act(partial(MlpPolicy, layers=[8]), BOX, spaces.Discrete(3), *placeholders(), session)
+    q_func = partial(MlpPolicy, layers=[8])
+    act, (obs_ph, processed) = build_act(q_func, BOX, spaces.Discrete(3), *placeholders(), session)
     session.run(tf.global_variables_initializer())
     assert obs_ph.shape.as_list() == processed.shape.as_list() == [None, 4]
     obs = np.tile(BOX.sample(), (3000, 1))

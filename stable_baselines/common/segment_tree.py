@@ -66,9 +66,7 @@ class SegmentTree:
     def _checked(self, idx: Indices) -> Indices:
         """Pass indices on; raise an IndexError if they are outside of the array, negative ones included."""
         idx = idx if isinstance(idx, int) else np.asarray(idx)
-        if not isinstance(idx, int) and idx.size == 0:
-            return idx
-        lowest, highest = (idx, idx) if isinstance(idx, int) else (idx.min(), idx.max())
+        lowest, highest = (idx, idx) if isinstance(idx, int) else (idx.min(), idx.max()) if idx.size else (0, 0)
         if not 0 <= lowest <= highest < self._capacity:
             raise IndexError(f"idx={idx}: accepted is from 0 to {self._capacity - 1}")
         return idx
@@ -119,7 +117,7 @@ class SumSegmentTree(SegmentTree):
         :return: for each the highest index ``i`` with ``sum(array[:i]) <= prefixsum``, shape (n,)
         :raises ValueError: if a value is negative or above the sum
         """
-        mass = np.atleast_1d(np.asarray(prefixsum, np.float64))
+        mass: Any = np.atleast_1d(np.asarray(prefixsum, np.float64))
         before = np.zeros(len(self._levels[-1]) + 1)
         np.cumsum(self._levels[-1], out=before[1:])
         if mass.size and not 0 <= mass.min() <= mass.max() <= before[-1] * (1 + 1e-9) + 1e-5:

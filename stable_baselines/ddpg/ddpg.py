@@ -260,8 +260,7 @@ class DDPG(OffPolicyRLModel):
         self.observation_range = observation_range
         self.critic_l2_reg = critic_l2_reg
         self.return_range = return_range
-        self.actor_lr = actor_lr
-        self.critic_lr = critic_lr
+        self.actor_lr, self.critic_lr = actor_lr, critic_lr
         self.clip_norm = clip_norm
         self.reward_scale = reward_scale
         self.render, self.render_eval = render, render_eval

@@ -209,7 +209,7 @@ def build_act_with_param_noise(q_func: Callable, ob_space: spaces.Space, ac_spac
 
 
 def softmax_divergence(q_values: tf.Tensor, q_noisy: tf.Tensor) -> tf.Tensor:
-    """Average the Kullback-Leibler divergences of policies that are the softmax of Q values, (n_batch, n_actions)."""
+    """Average the Kullback-Leibler divergences of policies that are the softmax of Q values (n_batch, n_actions)."""
     log_ratio = tf.nn.log_softmax(q_values) - tf.nn.log_softmax(q_noisy)
     return tf.reduce_mean(tf.reduce_sum(tf.nn.softmax(q_values) * log_ratio, axis=-1))
 
@@ -233,13 +233,15 @@ def build_train(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.Space
     :param reuse: whether to share the variables of a graph that exists already
     :param param_noise: whether to act with parameter noise, see ``build_act_with_param_noise``
     :param full_tensorboard_log: no longer used: a model builds its summaries itself
-    :return: ``act``, see ``build_act``; ``train(obs, actions, rewards, next_obs, dones, weights)``, which returns the TD
-        errors (n_batch,); ``update_target()``; the network as a ``DQNPolicy``
+    :return: ``act``, see ``build_act``; ``train(obs, actions, rewards, next_obs, dones, weights)``, which returns the
+        TD errors (n_batch,); ``update_target()``; the network as a ``DQNPolicy``
     """
     graph = build_q_learning(q_func, ob_space, ac_space, optimizer, sess, grad_norm_clipping, gamma, double_q, scope,
                              reuse, param_noise, param_noise_filter_func)
-    return (graph.act, lambda *arrays: graph.train(Batch(*arrays, learning_rate=None)).td_errors, graph.update_target,
-            graph.step_model)
+
+    def train(obs: Any, actions: Any, rewards: Any, next_obs: Any, dones: Any, weights: Any) -> np.ndarray:
+        return graph.train(Batch(obs, actions, rewards, next_obs, dones, weights, learning_rate=None)).td_errors
+    return graph.act, train, graph.update_target, graph.step_model
 
 
 def build_q_learning(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.Space, optimizer: tf.train.Optimizer,
@@ -286,7 +288,8 @@ def build_q_learning(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.
         grads = tf_util.clip_each_gradient(grads, grad_norm_clipping)
     # outside of the scope: the names of the optimiser's variables are those of the reference
     train_op = tf_util.apply_gradients(optimizer, grads, params)
+    copy_op = tf_util.soft_update(params, target_params, tau=1)
     return DQNGraph(
         act=act, train=tf_util.batch_function(batch_ph, losses, updates=[train_op], session=sess),
-        update_target=tf_util.function([], [], updates=[tf_util.soft_update(params, target_params, tau=1)], session=sess),
+        update_target=tf_util.function([], [], updates=[copy_op], session=sess),
         step_model=step_model, batch_ph=batch_ph, losses=losses)

@@ -175,7 +175,7 @@ class TD3(OffPolicyRLModel):
         self._train_critics, self._train_all = (
             tf_util.batch_function(self.batch_ph, self.losses, updates=[op], session=self.sess)
             for op in (critic_op, target_op))
-        # for reports, where no step is to come first; built last because the policy keeps the last values that it builds
+        # for reports, before any step; built last, because the policy keeps the last values that it builds
         self.policy_loss = self._build_policy_loss()
 
     def _build_policy_loss(self) -> tf.Tensor:

@@ -74,8 +74,8 @@ ALGORITHMS = [
                 "value_loss", "ep_len_mean", "ep_reward_mean"},
         reported=dict(nupdates=[1, 2, 4], total_timesteps=[100, 200, 400])),
     Algorithm(
-        DQN, dict(buffer_size=1000, learning_starts=8, train_freq=2, batch_size=8, target_network_update_freq=8), steps=32,
-        action_spaces=("Discrete",), policies=OFF_POLICY_POLICIES, untrained="nothing",
+        DQN, dict(buffer_size=1000, learning_starts=8, train_freq=2, batch_size=8, target_network_update_freq=8),
+        steps=32, action_spaces=("Discrete",), policies=OFF_POLICY_POLICIES, untrained="nothing",
         report_kwargs={}, changed_by_acting={"deepq/eps:0"},
         changed=dict(gamma=.9, learning_rate=1e-3, buffer_size=1000, exploration_fraction=.2, exploration_final_eps=.1,
                      exploration_initial_eps=.9, train_freq=2, batch_size=8, double_q=False, learning_starts=8,

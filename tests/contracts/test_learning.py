@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, mean_reward, normalised_like
-from stable_baselines import A2C, ACER, ACKTR, DDPG, PPO2, SAC, TD3
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO2, SAC, TD3
 from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines.common.identity_env import (
@@ -110,6 +110,31 @@ def test_cartpole_without_velocities_ppo2(seed):
                  policy_kwargs=dict(n_lstm=32, net_arch=["lstm", dict(pi=[32], vf=[32])]))
     model.learn(300000, callback=evaluation)
     assert evaluation.best_mean_reward >= 475
+
+
+def solve_with_dqn(env_id, threshold, seed, **kwargs):
+    """Train with the zoo's hyperparameters until an evaluation reaches a threshold, for at most its 100,000 steps."""
+    envs = [DummyVecEnv([lambda: gym_compat.make(env_id)]) for _ in range(2)]
+    envs[1].seed(100)
+    evaluation = EvalCallback(envs[1], n_eval_episodes=20, eval_freq=5000, verbose=0,
+                              callback_on_new_best=StopTrainingOnRewardThreshold(threshold))
+    model = DQN("LnMlpPolicy", envs[0], learning_rate=1e-3, buffer_size=50000, policy_kwargs=dict(layers=[64]),
+                seed=seed, n_cpu_tf_sess=1, **kwargs)
+    model.learn(100000, callback=evaluation)
+    return evaluation.best_mean_reward
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_cartpole_dqn(seed):
+    assert solve_with_dqn("CartPole-v1", 475, seed, prioritized_replay=True) >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_mountain_car_dqn(seed):
+    """Published: -134."""
+    assert solve_with_dqn("MountainCar-v0", -134, seed, param_noise=True, exploration_final_eps=.1) >= -134
 
 
 @pytest.mark.slow
