@@ -8,7 +8,8 @@ FROM python:${PYTHON_VERSION}-slim-bookworm
 
 ARG GPU=0
 
-# mpi4py is compiled on Python 3.7; everything else comes as a wheel.
+# On Python 3.7 mpi4py is compiled, with Debian's Open MPI; everything else comes as a wheel.
+ENV OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev make libopenmpi-dev openmpi-bin \
     && rm -rf /var/lib/apt/lists/*

@@ -35,6 +35,8 @@ INSTALL_REQUIRES = [
 
 EXTRAS["tests"] = EXTRAS["progress"] + EXTRAS["tensorboard"] + EXTRAS["video"] + EXTRAS["atari"] + EXTRAS["box2d"] + \
         EXTRAS["bullet"] + EXTRAS["mujoco"] + [
+    # on 3.7 pip alone cannot: scripts/venv.sh does it
+    *(requirement for requirement in EXTRAS["mpi"] if requirement.endswith(MODERN)),
     "pytest>=7.4",
     "pytest-timeout",
     "pytest-xdist>=3.5",

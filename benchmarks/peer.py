@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+Launcher = Callable[[str, str], List[str]]
 
 
 def measure(command: Sequence[str], python_path: Optional[str] = None) -> float:
@@ -50,7 +51,7 @@ def alternate(ours: Sequence[str], theirs: Sequence[str], rounds: int,
 
 
 def compare(script: str, targets: Dict[str, float], cases: Sequence[str], peer_python: Optional[str], rounds: int,
-            seconds: float) -> None:
+            seconds: float, launcher: Launcher) -> None:
     """
     Print a table of our speed, the original's, and the median ratio with the lowest and the highest one.
 
@@ -60,9 +61,11 @@ def compare(script: str, targets: Dict[str, float], cases: Sequence[str], peer_p
     :param peer_python: the Python of the original; None to measure only ours
     :param rounds: measurements of each side
     :param seconds: length of a measurement
+    :param launcher: see ``main``
     """
     def command(python: str) -> List[str]:
-        return [python, '-W', 'ignore', os.path.abspath(script), '--measure', case, '--seconds', str(seconds)]
+        return [*launcher(case, python), python, '-W', 'ignore', os.path.abspath(script), '--measure', case,
+                '--seconds', str(seconds)]
 
     print(f'{"steps/s":20} {"ours":>10} {"original":>10} {"ratio":>7} {"lowest":>7} {"highest":>7} {"target":>7}')
     for case in cases:
@@ -78,7 +81,7 @@ def compare(script: str, targets: Dict[str, float], cases: Sequence[str], peer_p
 
 
 def main(script: str, description: str, targets: Dict[str, float], steps_per_second: Callable[[str, float], float],
-         seconds: float = 5.0) -> None:
+         seconds: float = 5.0, launcher: Launcher = lambda case, python: []) -> None:
     """
     Run a benchmark as its command line asks.
 
@@ -87,6 +90,7 @@ def main(script: str, description: str, targets: Dict[str, float], steps_per_sec
     :param targets: name of a case -> the ratio to be reached
     :param steps_per_second: measures a case, given its name and about how many seconds to take
     :param seconds: length of a measurement unless the command line says otherwise
+    :param launcher: (case, path of a Python) -> what stands before this Python in the command that measures the case
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--peer-python', help='the Python of an environment with stable-baselines==2.10.2')
@@ -98,7 +102,7 @@ def main(script: str, description: str, targets: Dict[str, float], steps_per_sec
     if args.measure is not None:
         print(steps_per_second(args.measure, args.seconds))
     else:
-        compare(script, targets, args.cases, args.peer_python, args.rounds, args.seconds)
+        compare(script, targets, args.cases, args.peer_python, args.rounds, args.seconds, launcher)
 
 
 # ================================================================

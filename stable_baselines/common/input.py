@@ -25,15 +25,20 @@ def observation_input(ob_space: spaces.Space, batch_size: Optional[int] = None, 
             f"observation space {ob_space} is not supported, use Box, Discrete, MultiDiscrete or MultiBinary")
     dtype = tf.as_dtype(ob_space.dtype) if is_box else tf.int32
     observation_ph = tf.placeholder(dtype, (batch_size,) + ob_space.shape, name=name)
+    return observation_ph, preprocess(ob_space, observation_ph, scale)
+
+
+def preprocess(ob_space: spaces.Space, observations: tf.Tensor, scale: bool = False) -> tf.Tensor:
+    """Return the preprocessed form of observations, float32; parameters as for ``observation_input``."""
     if isinstance(ob_space, spaces.Discrete):
-        return observation_ph, tf.one_hot(observation_ph, int(ob_space.n))
+        return tf.one_hot(observations, int(ob_space.n))
     if isinstance(ob_space, spaces.MultiDiscrete):
         one_hots = [tf.one_hot(column, int(n_categories)) for column, n_categories
-                    in zip(tf.unstack(observation_ph, axis=1), ob_space.nvec)]
-        return observation_ph, tf.concat(one_hots, axis=-1)
-    processed = tf.cast(observation_ph, tf.float32)
-    if is_box and scale:
+                    in zip(tf.unstack(observations, axis=1), ob_space.nvec)]
+        return tf.concat(one_hots, axis=-1)
+    processed = tf.cast(observations, tf.float32)
+    if isinstance(ob_space, spaces.Box) and scale:
         bounded = np.all(np.isfinite(ob_space.low)) and np.all(np.isfinite(ob_space.high))
         if bounded and np.any(ob_space.high != ob_space.low):
             processed = (processed - ob_space.low) / (ob_space.high - ob_space.low)
-    return observation_ph, processed
+    return processed

@@ -12,6 +12,7 @@ class RunningMeanStd:
     Keep mean and standard deviation of all samples so far, in float64 variables of the current scope.
 
     ``mean`` and ``std`` are float32 tensors of the shape of a sample. The standard deviation is at least 0.1.
+    ``variables`` are sum, sum of squares and number of the samples.
 
     :param epsilon: weight, in samples, of the initial values (mean 0, mean square 1)
     :param shape: shape of one sample
@@ -20,7 +21,7 @@ class RunningMeanStd:
 
     def __init__(self, epsilon: float = 1e-2, shape: Tuple[int, ...] = (), sess: Optional[tf.Session] = None):
         self.shape = tuple(shape)
-        self._sum, self._sumsq, self._count = (
+        self.variables = self._sum, self._sumsq, self._count = tuple(
             tf.get_variable(name, var_shape, tf.float64, tf.constant_initializer(value), trainable=False)
             for name, var_shape, value in (("runningsum", self.shape, 0.), ("runningsumsq", self.shape, epsilon),
                                            ("count", (), epsilon)))

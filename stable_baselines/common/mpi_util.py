@@ -3,17 +3,21 @@ The only file that imports mpi4py, and it does so only in a process that an MPI 
 
 Without mpi4py, or outside ``mpirun``, everything runs as one process: importing the library never initialises MPI.
 """
+import atexit
 import glob
 import os
+import shutil
+import socket
 import sys
 import sysconfig
 import warnings
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from stable_baselines.common.extras import pip_install
 
 # set in every process by, in this order: Open MPI, MPICH and its relatives (also ``srun``), PMIx
 RANK_VARIABLES = ('OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK')
+SIZE_VARIABLES = ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE')
 
 
 class OneProcess:
@@ -41,7 +45,12 @@ class OneProcess:
 
 def launched_rank() -> Optional[int]:
     """Read this process's rank from the MPI launcher's environment variables; None if no launcher started it."""
-    values = (os.environ.get(name, '') for name in RANK_VARIABLES)
+    return _read_number(RANK_VARIABLES)
+
+
+def _read_number(variables: Sequence[str]) -> Optional[int]:
+    """Return the first number among environment variables; None if there is none."""
+    values = (os.environ.get(name, '') for name in variables)
     return next((int(value) for value in values if value.isdigit()), None)
 
 
@@ -56,7 +65,9 @@ def world() -> Any:
     Return the communicator of all processes.
 
     :return: mpi4py's ``MPI.COMM_WORLD`` if a launcher started this process (or the caller imported mpi4py itself),
-        otherwise, or where mpi4py is not installed, a stand-in of one process
+        otherwise, or where mpi4py is not installed, a stand-in of one process. From then on an exception that ends one
+        process of several, or ``sys.exit`` with an error, ends them all; otherwise they would wait for it for ever
+    :raises RuntimeError: if the launcher belongs to another MPI than mpi4py, so that every process would be alone
     """
     if launched_rank() is None and 'mpi4py.MPI' not in sys.modules:
         return OneProcess()
@@ -71,4 +82,49 @@ def world() -> Any:
             warnings.warn("mpi4py is not installed: the processes of this MPI job do not work together, each is alone; "
                           + pip_install("mpi"), stacklevel=2)
         return OneProcess()
-    return MPI.COMM_WORLD
+    comm, n_launched = MPI.COMM_WORLD, _read_number(SIZE_VARIABLES)
+    if comm.Get_size() > 1:
+        _end_together(comm)
+    elif n_launched is not None and n_launched > 1:
+        raise RuntimeError(f"a launcher started {n_launched} processes, but mpi4py's MPI ({_library(MPI)}) sees one: "
+                           f"accepted is this MPI's own mpirun, here {find_mpirun() or 'not found'}")
+    return comm
+
+
+def _library(mpi: Any) -> str:
+    """Name the MPI that mpi4py uses, with its version."""
+    return mpi.Get_library_version().split(',')[0].strip()
+
+
+def find_mpirun() -> Optional[str]:
+    """Find ``mpirun``: the one beside this interpreter, which belongs to its mpi4py, or that on the path, or none."""
+    return shutil.which('mpirun', path=os.path.dirname(sys.executable)) or shutil.which('mpirun')
+
+
+def _end_together(comm: Any) -> None:
+    """Let an error that ends this process end all processes of the job, after a message that names the rank."""
+    if hasattr(sys.excepthook, 'ends_all'):
+        return
+    show, leave, codes = sys.excepthook, sys.exit, []
+
+    def end_all(how: str, code: int) -> None:
+        print(f"rank {comm.Get_rank()} of {comm.Get_size()} (process {os.getpid()} on {socket.gethostname()}) {how}: "
+              "this ends all ranks", file=sys.stderr, flush=True)
+        comm.Abort(code)
+
+    def show_and_end(kind: Any, error: Any, trace: Any) -> None:
+        show(kind, error, trace)
+        end_all(f"failed with {kind.__name__}", 1)
+
+    def remember_and_leave(status: Any = None) -> None:  # Python shows SystemExit to no hook
+        codes.append(status)
+        leave(status)
+
+    def end_after_error() -> None:
+        status = codes[-1] if codes else None
+        if status is not None and status != 0:
+            end_all(f"ended with exit code {status}", status if isinstance(status, int) else 1)
+
+    show_and_end.ends_all = True  # type: ignore[attr-defined]
+    sys.excepthook, sys.exit = show_and_end, remember_and_leave  # type: ignore[assignment]
+    atexit.register(end_after_error)  # before mpi4py, which came earlier, waits for the other processes to end

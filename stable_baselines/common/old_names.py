@@ -35,6 +35,11 @@ TABLE: Dict[str, Dict[str, str]] = {
         'common.math_util': 'scale_action', 'common.tf_util': 'total_episode_reward_logger'},
     'ddpg.policies': {'common.policies': 'register_policy'},
     'deepq.dqn': {'common.base_class': 'OffPolicyRLModel SetVerbosity TensorboardWriter'},
+    'ppo1.pposgd_simple': {
+        'common.base_class': _BASES, 'common.policies': 'ActorCriticPolicy',
+        'common.runners': 'traj_segment_generator', 'trpo_mpi.utils': 'add_vtarg_and_adv',
+        'common.misc_util': 'flatten_lists zipsame', 'common.dataset': 'Dataset', 'common.mpi_moments': 'mpi_moments',
+        'common.tf_util': 'total_episode_reward_logger', 'common.math_util': 'explained_variance'},
     'ppo2.ppo2': {
         'common.base_class': _BASES, 'common.policies': _POLICIES, 'common.runners': 'AbstractEnvRunner',
         'common.tf_util': 'total_episode_reward_logger', 'common.math_util': 'safe_mean'},
@@ -46,6 +51,11 @@ TABLE: Dict[str, Dict[str, str]] = {
     'td3.td3': {
         'common.base_class': 'SetVerbosity TensorboardWriter', 'common.buffers': 'ReplayBuffer',
         'common.schedules': 'get_schedule_fn', 'common.math_util': 'safe_mean scale_action unscale_action'},
+    'trpo_mpi.trpo_mpi': {
+        'common.base_class': _BASES, 'common.policies': 'ActorCriticPolicy',
+        'common.runners': 'traj_segment_generator', 'trpo_mpi.utils': 'add_vtarg_and_adv',
+        'common.misc_util': 'flatten_lists zipsame', 'common.tf_util': 'total_episode_reward_logger',
+        'common.math_util': 'explained_variance'},
 }
 
 

@@ -1,13 +1,15 @@
 """Collecting data from vectorised environments."""
 from abc import ABC, abstractmethod
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.gym_compat.spaces import clip_actions
 from stable_baselines.common.returns import gae, n_step_returns
-from stable_baselines.common.vec_env import VecEnv
+from stable_baselines.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 
 
 class Segment(NamedTuple):
@@ -115,7 +117,7 @@ class SegmentRunner(AbstractEnvRunner):
             clipped_actions = clip_actions(kept['actions'], self.env.action_space)
             self.obs, rewards, self.dones, infos = self.env.step(clipped_actions)
             arrays['rewards'][step] = rewards
-            self.model.num_timesteps += self.n_envs
+            self._count_step()
             ep_infos += [info['episode'] for info in infos if info and 'episode' in info]
             if listening:
                 self._offer_step(step, kept, mb_states=states_before, ep_infos=ep_infos,
@@ -124,9 +126,17 @@ class SegmentRunner(AbstractEnvRunner):
                 if self.callback.on_step() is False:
                     self.continue_training = False
                     return None
+            self._note_step(step, infos)
         if listening:
             self._offer_end()
         return dict(self._arrays, states=states_before, ep_infos=ep_infos)
+
+    def _count_step(self) -> None:
+        """Count a step of every environment."""
+        self.model.num_timesteps += self.n_envs
+
+    def _note_step(self, step: int, infos: Sequence[Dict[str, Any]]) -> None:
+        """Keep what a subclass needs of a step besides the arrays; after the callback."""
 
     def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:
         """Offer the variables of a step to the callback, under the names of the reference."""
@@ -225,6 +235,169 @@ class GAERunner(OnPolicyRunner):
     def _returns(self, segment: Segment, last_values: np.ndarray) -> np.ndarray:
         return gae(segment.rewards, segment.values, segment.episode_starts, last_values, self.dones, self.gamma,
                    self.lam)[1]
+
+
+class Trajectory(NamedTuple):
+    """What ``n_steps`` steps of one environment gave, one row a step; it may begin and end within episodes."""
+
+    obs: np.ndarray  # the observations acted on, (n_steps,) + observation shape
+    actions: np.ndarray  # unclipped, (n_steps,) + action shape
+    rewards: np.ndarray  # what is learned from: those of the reward giver if there is one, (n_steps,)
+    true_rewards: np.ndarray  # those of the environment, (n_steps,)
+    values: np.ndarray  # of the observations, (n_steps,)
+    episode_starts: np.ndarray  # whether the observation begins an episode, (n_steps,)
+    dones: np.ndarray  # whether the step ended its episode, (n_steps,)
+    next_value: float  # of the observation after the last step; 0 if that step ended its episode
+    n_steps: int  # fewer than rows if a callback ended it
+    ep_returns: List[float]  # sums of the rewards of the episodes that ended
+    ep_lens: List[int]  # their lengths
+    ep_true_returns: List[float]  # sums of their true rewards, as a Monitor knows them if there is one
+    ep_infos: Sequence[Dict[str, Any]]  # what Monitor says of them
+
+
+class TrajectoryRunner(SegmentRunner):
+    """
+    Collects trajectories of a single environment, and the statistics of its episodes; see ``TrajectoryRLModel``.
+
+    Parameters as for ``AbstractEnvRunner`` (a policy will do as a model) and
+
+    :param reward_giver: replaces the rewards by those of its ``get_reward(obs, action)``; None keeps them
+    :param n_processes: number of processes that each take such a step, as the model counts them; None does not count
+    :param offered: what callbacks see, by name, besides the variables of each step
+    """
+
+    _offered_names = {'obs': 'observations', 'values': 'vpreds'}
+
+    def __init__(self, *, env: VecEnv, model: Any, n_steps: int, reward_giver: Any = None,
+                 n_processes: Optional[int] = None, offered: Optional[Dict[str, Any]] = None):
+        super().__init__(env=env, model=model, n_steps=n_steps)
+        if self.n_envs != 1:
+            raise ValueError(f"env: it has num_envs={self.n_envs}: accepted is a single environment")
+        self.reward_giver, self.n_processes = reward_giver, n_processes
+        self.dones = np.ones(1, bool)  # the first step begins an episode
+        self._offered = dict(offered or {}, horizon=n_steps, gail=reward_giver is not None, reward_giver=reward_giver)
+        self.next_actions: Optional[np.ndarray] = None  # chosen already; None lets the model choose
+        self._n_steps_total = 0
+        # the running episode
+        self._ep_return: float = 0
+        self._ep_true_return: float = 0
+        self._ep_len = 0
+        self._start()
+
+    def _count_step(self) -> None:
+        if self.n_processes is not None:
+            self.model.num_timesteps += self.n_processes
+
+    def _start(self) -> None:
+        """Begin a trajectory."""
+        self._n_steps_done = 0
+        self._ended: Dict[str, list] = dict(ep_returns=[], ep_lens=[], ep_true_returns=[])
+
+    def _run(self) -> Optional[Trajectory]:
+        self._start()
+        collected = self._collect()
+        return None if collected is None else self._trajectory(collected['ep_infos'])
+
+    def _act(self) -> Dict[str, np.ndarray]:
+        actions, values, self.states, _ = self.model.step(self.obs, self.states, self.dones)
+        if self.next_actions is not None:
+            actions, self.next_actions = self.next_actions, None
+        if self.reward_giver is None:
+            return dict(actions=actions, values=values)
+        given = self.reward_giver.get_reward(self.obs[0], clip_actions(actions, self.env.action_space)[0])
+        return dict(actions=actions, values=values, given_rewards=np.reshape(given, 1))
+
+    def _note_step(self, step: int, infos: Sequence[Dict[str, Any]]) -> None:
+        true_reward = float(self._arrays['rewards'][step, 0])
+        self._ep_true_return += true_reward
+        self._ep_return += true_reward if self.reward_giver is None else float(self._arrays['given_rewards'][step, 0])
+        self._ep_len += 1
+        self._n_steps_done += 1
+        self._n_steps_total += 1
+        if not self.dones[0]:
+            return
+        if 'episode' in infos[0]:  # a Monitor knows the rewards before anything normalised them
+            self._ep_true_return = infos[0]['episode']['r']
+            if self.reward_giver is None:
+                self._ep_return = self._ep_true_return
+        for name, value in zip(self._ended, (self._ep_return, self._ep_len, self._ep_true_return)):
+            self._ended[name].append(value)
+        self._ep_return, self._ep_true_return, self._ep_len = 0, 0, 0
+
+    def _rows(self) -> Dict[str, np.ndarray]:
+        """Return the arrays of a trajectory, (n_steps,) + shape, as far as it has come."""
+        arrays = {name: array[:, 0] for name, array in self._arrays.items()}
+        true_rewards = arrays.pop('rewards')
+        return dict(arrays, true_rewards=true_rewards, rewards=arrays.pop('given_rewards', true_rewards),
+                    dones=np.append(arrays['episode_starts'][1:], self.dones))
+
+    def _trajectory(self, ep_infos: Sequence[Dict[str, Any]] = ()) -> Trajectory:
+        """Return the trajectory, as far as it has come."""
+        rows: Dict[str, Any] = {name: rows.copy() for name, rows in self._rows().items()}
+        # as Stable Baselines 2.10: what follows a trajectory is chosen before the policy learns from it
+        self.next_actions, values, _, _ = self.model.step(self.obs, self.states, self.dones)
+        next_value = 0. if self.dones[0] else float(values[0])
+        return Trajectory(next_value=next_value, n_steps=self._n_steps_done, ep_infos=ep_infos,
+                          **dict(rows, **self._ended))
+
+    def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:
+        # as Stable Baselines 2.10: the arrays are those of the whole trajectory, sums are those before this step
+        arrays = {self._offered_names.get(name, name): rows for name, rows in self._rows().items()}
+        arrays['dones'][step] = self.dones[0]
+        info, true_reward = offered['infos'][0], float(offered['rewards'][0])
+        maybe_ep_info = dict(maybe_ep_info=info.get('episode')) if self._n_steps_total > 0 else {}
+        ep_rets, ep_lens, ep_true_rets = self._ended.values()
+        self.callback.offer(
+            **self._offered, **arrays, **maybe_ep_info, i=step, step=self._n_steps_total, current_it_len=step,
+            observation=self.obs[0], action=kept['actions'], clipped_action=offered['clipped_actions'],
+            vpred=kept['values'], states=self.states, info=info, true_reward=true_reward,
+            reward=true_reward if self.reward_giver is None else float(kept['given_rewards'][0]),
+            done=bool(self.dones[0]), episode_start=bool(kept['episode_starts'][0]), current_ep_len=self._ep_len,
+            cur_ep_ret=self._ep_return, cur_ep_true_ret=self._ep_true_return, ep_rets=ep_rets, ep_lens=ep_lens,
+            ep_true_rets=ep_true_rets)
+
+    def _offer_end(self) -> None:
+        """Nothing is complete only after the last step."""
+
+
+# the fields of a trajectory as the reference calls them
+_SEGMENT_NAMES = dict(obs='observations', values='vpred', next_value='nextvpred', n_steps='total_timestep',
+                      ep_returns='ep_rets', ep_true_returns='ep_true_rets')
+
+
+def traj_segment_generator(policy: Any, env: Any, horizon: int, reward_giver: Any = None, gail: bool = False,
+                           callback: Optional[BaseCallback] = None) -> Iterator[Dict[str, Any]]:
+    """
+    Collect trajectories without end; the library's own algorithms use ``TrajectoryRunner``.
+
+    :param policy: a policy: it offers ``step``, ``value`` and ``initial_state``
+    :param env: an environment, or a VecEnv of a single one
+    :param horizon: number of steps of each trajectory
+    :param reward_giver: where the rewards come from if ``gail``, see ``TrajectoryRunner``
+    :param gail: whether to ask the reward giver
+    :param callback: called at every step; by returning False it ends the trajectory, which is the last one
+    :return: yields dicts of the arrays ``observations``, ``actions``, ``rewards``, ``true_rewards``, ``vpred``,
+        ``episode_starts`` and ``dones``, (horizon,) + shape; ``nextvpred``, the value of what follows;
+        ``ep_rets``, ``ep_lens`` and ``ep_true_rets`` of the episodes that ended; ``total_timestep``, the number of
+        steps; and ``continue_training``, False in the last one
+    """
+    if gail and reward_giver is None:
+        raise ValueError("gail=True, reward_giver=None: accepted with gail is a reward giver")
+    if not isinstance(env, VecEnv):
+        converted = gym_compat.convert_env(env)
+        env = DummyVecEnv([lambda: converted])
+    vec_env = env.venv if isinstance(env, _UnvecWrapper) else env
+    runner = TrajectoryRunner(env=vec_env, model=policy, n_steps=horizon, reward_giver=reward_giver if gail else None,
+                              offered=dict(env=env, policy=policy))
+    while runner.continue_training:
+        if callback is not None:
+            callback.on_rollout_start()
+        trajectory = runner.run(callback) or runner._trajectory()
+        if callback is not None:
+            callback.on_rollout_end()
+        segment = {_SEGMENT_NAMES.get(name, name): value for name, value in trajectory._asdict().items()}
+        del segment['ep_infos']
+        yield dict(segment, continue_training=runner.continue_training)
 
 
 def true_next_obs(next_obs: np.ndarray, dones: np.ndarray, infos: List[Dict[str, Any]]) -> np.ndarray:

@@ -208,6 +208,7 @@ class DDPG(OffPolicyRLModel):
     """
 
     policy_base = DDPGPolicy
+    _actor_name = 'actor_tf'
     _not_saved = (*OffPolicyRLModel._not_saved, 'eval_env')
     _carried = (*OffPolicyRLModel._carried, 'param_noise')
     _old_names = dict(
@@ -518,6 +519,10 @@ class DDPG(OffPolicyRLModel):
             for value in params.values():
                 self._comm.Bcast(value, root=0)
             self.load_parameters(params)
+
+    def _ends(self, stopped: bool) -> bool:
+        """Let a callback that stops one process of an MPI job stop all: the others would wait for it."""
+        return stopped if self._comm.Get_size() == 1 else any(self._comm.allgather(stopped))
 
     def _offered_at_start(self, training: Training) -> Dict[str, Any]:
         return dict(self._epochs.offered(), episode_reward=0., step=0, total_steps=self.num_timesteps,

@@ -115,6 +115,9 @@ class DQN(OffPolicyRLModel):
     def get_parameter_list(self) -> List[tf.Variable]:
         return self.params
 
+    def _pretrain_tensors(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        return self.step_model.obs_ph, self.step_model.q_values
+
     # ---------------------------------------------------------------- training
 
     def learn(self: Model, total_timesteps: float, callback: Callback = None, log_interval: Optional[int] = 100,

@@ -144,6 +144,9 @@ class HER(BaseRLModel):
     def load_parameters(self, load_path_or_dict: Any, exact_match: bool = True) -> None:
         self.model.load_parameters(load_path_or_dict, exact_match)
 
+    def _pretrain_tensors(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        return self.model._pretrain_tensors()
+
     def training_state(self) -> Dict[str, Any]:
         return self.model.training_state()
 

@@ -161,6 +161,7 @@ class SAC(OffPolicyRLModel):
     policy_tf: Any  # acts and learns
     target_policy: Any  # its value function follows that of the former
     policy_base = SACPolicy
+    _actor_name = 'deterministic_action'
     samples_actions = True
     _old_names = dict(
         observations_ph='batch_ph.obs', next_observations_ph='batch_ph.next_obs', actions_ph='batch_ph.actions',

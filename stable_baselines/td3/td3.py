@@ -86,6 +86,7 @@ class TD3(OffPolicyRLModel):
     """
 
     policy_base = TD3Policy
+    _actor_name = 'policy_out'
     policy_tf: Any  # acts and learns
     target_policy_tf: Any  # follows it
     infos_names = list(Losses._fields)

@@ -3,7 +3,7 @@ from typing import Any, Dict, NamedTuple, Optional, Set, Tuple
 
 import pytest
 
-from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO2, SAC, TD3
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO1, PPO2, SAC, TD3, TRPO
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat
 from stable_baselines.common.buffers import ReplayBuffer
@@ -32,9 +32,9 @@ class Algorithm(NamedTuple):
     changed: Dict[str, Any]  # a value for every constructor argument that is not the default
     report: Set[str]  # columns of progress.csv, with a Monitor
     reported: Dict[str, list]  # some of these columns, after five updates of 100 steps with log_interval=2
-    untrained: str  # part of the names of the variables that no loss depends on
+    untrained: str  # matches a part of the names of the variables that no update changes
     env_id: str = "CartPole-v1"
-    n_envs: int = 2
+    n_envs: int = 2  # 1: it takes a single environment
     action_spaces: Tuple[str, ...] = ALL_ACTIONS
     policies: Tuple[str, ...] = ALL_POLICIES
     schedule_lag: Optional[int] = None  # samples by which lr_schedule lags behind; None without lr_schedule
@@ -103,6 +103,15 @@ ALGORITHMS = [
         reported={"total/epochs": [1, 2, 3, 4, 5], "total/steps": [100, 200, 300, 400, 500],
                   "total/episodes": [10, 20, 30, 40, 50], "rollout/episodes": [10] * 5}),
     Algorithm(
+        PPO1, dict(timesteps_per_actorbatch=16, optim_batchsize=8, optim_epochs=2), steps=32, n_envs=1, untrained="/q/",
+        policies=("MlpPolicy", "CnnPolicy"), report_kwargs=dict(timesteps_per_actorbatch=100),
+        changed=dict(gamma=.9, timesteps_per_actorbatch=16, clip_param=.1, entcoeff=.02, optim_epochs=3,
+                     optim_stepsize=2e-3, optim_batchsize=8, lam=.8, adam_epsilon=1e-6, schedule="constant",
+                     **dict(ACTOR_CRITIC_ARGUMENTS, n_cpu_tf_sess=2)),
+        report={"EpLenMean", "EpRewMean", "EpThisIter", "EpisodesSoFar", "TimeElapsed", "TimestepsSoFar",
+                "ev_tdlam_before", "loss_ent", "loss_kl", "loss_pol_entpen", "loss_pol_surr", "loss_vf_loss"},
+        reported=dict(TimestepsSoFar=[100, 200, 300, 400, 500])),
+    Algorithm(
         PPO2, dict(n_steps=4, nminibatches=2, noptepochs=2), steps=32, untrained="/q/",
         changed=dict(gamma=.9, n_steps=16, ent_coef=.02, learning_rate=1e-3, vf_coef=.4, max_grad_norm=.3, lam=.8,
                      nminibatches=2, noptepochs=3, cliprange=.1, cliprange_vf=.3, **ACTOR_CRITIC_ARGUMENTS),
@@ -130,6 +139,14 @@ ALGORITHMS = [
         report={"current_lr", "ep_rewmean", "episodes", "eplenmean", "fps", "mean 100 episode reward", "n_updates",
                 "qf1_loss", "qf2_loss", "time_elapsed", "total timesteps"},
         reported={"episodes": list(range(2, 51, 2)), "total timesteps": list(range(20, 501, 20))}),
+    Algorithm(
+        TRPO, dict(timesteps_per_batch=16), steps=32, n_envs=1, untrained="^model/q/|oldpi/model/q/b",
+        policies=("MlpPolicy", "CnnPolicy"), report_kwargs=dict(timesteps_per_batch=100),
+        changed=dict(gamma=.9, timesteps_per_batch=16, max_kl=.02, cg_iters=5, lam=.8, entcoeff=.02, cg_damping=.1,
+                     vf_stepsize=1e-3, vf_iters=2, **dict(ACTOR_CRITIC_ARGUMENTS, n_cpu_tf_sess=2)),
+        report={"EpLenMean", "EpRewMean", "EpThisIter", "EpisodesSoFar", "TimeElapsed", "TimestepsSoFar", "entloss",
+                "entropy", "explained_variance_tdlam_before", "meankl", "optimgain", "surrgain"},
+        reported=dict(TimestepsSoFar=[100, 200, 300, 400, 500])),
 ]
 
 

@@ -33,10 +33,12 @@ def test_same_seed_same_parameters(algorithm, policy):
 def test_a_model_says_what_it_is(algorithm):
     name = algorithm.model_class.__name__
     model = build(algorithm)
-    assert repr(model) == f"{name}(MlpPolicy, env=DummyVecEnv of 2 {algorithm.env_id}, num_timesteps=0)"
+    envs = f"DummyVecEnv of {algorithm.n_envs} {algorithm.env_id}"
+    assert repr(model) == f"{name}(MlpPolicy, env={envs}, num_timesteps=0)"
     assert str(model.learn(algorithm.steps)).endswith(f", num_timesteps={model.num_timesteps})")
-    model.set_env(VecNormalize(DummyVecEnv([lambda: Unregistered(model)] * 3)))
-    assert f"(MlpPolicy, env=VecNormalize of 3 Unregistered, num_timesteps={model.num_timesteps})" in repr(model)
+    n_envs = 1 if algorithm.n_envs == 1 else 3
+    model.set_env(VecNormalize(DummyVecEnv([lambda: Unregistered(model)] * n_envs)))
+    assert f"(MlpPolicy, env=VecNormalize of {n_envs} Unregistered, num_timesteps={model.num_timesteps})" in repr(model)
     assert repr(algorithm.model_class.__new__(algorithm.model_class)) == f"{name}(None, env=None, num_timesteps=0)"
 
 
@@ -121,7 +123,11 @@ def test_a_policy_whose_module_is_gone(algorithm, tmp_path):
 def test_training_goes_on_after_load_with_another_number_of_environments(algorithm, model, tmp_path):
     model.learn(algorithm.steps)
     model.save(str(tmp_path / "model"))
-    for n_envs in (1, 2 * algorithm.n_envs):
+    for n_envs in (1, 4):
+        if algorithm.n_envs == 1 < n_envs:
+            with pytest.raises(ValueError, match="num_envs=4: accepted by .* is a single environment"):
+                algorithm.model_class.load(str(tmp_path / "model"), env=make_vec(algorithm, n_envs))
+            continue
         loaded = algorithm.model_class.load(str(tmp_path / "model"), env=make_vec(algorithm, n_envs))
         assert_same_parameters(model, loaded)
         loaded.learn(2 * algorithm.steps)
@@ -186,7 +192,7 @@ def test_wrong_parameters_are_refused_whole(model, spoil):
 
 
 def test_predict(algorithm, model):
-    obs = model.get_env().reset()
+    obs = model.vec_env.reset()
     actions, state = model.predict(obs, deterministic=True)
     assert actions.shape[0] == algorithm.n_envs and state is None
     single, _ = model.predict(obs[0], deterministic=True)

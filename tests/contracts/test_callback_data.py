@@ -9,20 +9,25 @@ import numpy as np
 import pytest
 
 from helpers import ROOT, Pendulum
-from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, HER, PPO2, SAC, TD3
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, GAIL, HER, PPO1, PPO2, SAC, TD3, TRPO
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat
 from stable_baselines.common.bit_flipping_env import BitFlippingEnv
 from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.vec_env import DummyVecEnv
+from stable_baselines.gail import ExpertDataset
 
 RECORDED = json.loads((ROOT / "tests" / "data" / "callback_locals.json").read_text())
 MODELS = {"ddpg": DDPG, "a2c": A2C, "acer": ACER, "acktr": ACKTR, "ppo2": PPO2, "td3": TD3, "dqn": DQN, "sac": SAC,
-          "her": HER}
+          "her": HER, "ppo1": PPO1, "trpo": TRPO, "gail": GAIL}
 # how the off-policy algorithms were trained for the record
 OFF_POLICY = {"ddpg": dict(nb_rollout_steps=20, nb_train_steps=2, batch_size=16),
               "dqn": dict(prioritized_replay=True, learning_starts=20), "td3": dict(learning_starts=50, batch_size=32),
               "sac": dict(learning_starts=50, batch_size=32), "her": dict(learning_starts=10, batch_size=32)}
+# those of a single environment
+TRAJECTORIES = {"ppo1": {}, "trpo": dict(timesteps_per_batch=32), "gail": dict(timesteps_per_batch=64)}
+# numbers, which the original shows as arrays of shape (1, 1)
+GIVEN_REWARDS = {"reward", "cur_ep_ret"}
 CASES = [case for case in RECORDED if case.split()[0].rstrip(",") in MODELS]
 
 # number 26 of docs/differences.md: what the original shows there is of use to nobody
@@ -37,7 +42,8 @@ EXEMPT = {
 
 
 # when episodes end depends on the actions that were drawn
-DRAWN = ("ep_infos", "episode_rewards", "episode_successes", "info", "infos", "maybe_ep_info")
+DRAWN = ("ep_infos", "ep_lens", "ep_rets", "ep_true_rets", "episode_rewards", "episode_successes", "info", "infos",
+         "maybe_ep_info")
 # the original's DDPG begins the next rollout before it trains, and does not train after the last one
 TRAINED = {"epoch_actor_losses", "epoch_critic_losses", "epoch_adaptive_distances"}
 
@@ -109,8 +115,8 @@ def same_kind(description):
     """
     Let all floats look alike in a reduced description.
 
-    Without a VecEnv inside, the original's off-policy algorithms pass on what an environment returns, such as rewards
-    of float64; ours are those of every VecEnv: float32, and for the bits of HER's record int8.
+    Without a VecEnv inside, the original's algorithms of a single environment pass on what an environment returns, such
+    as rewards of float64; ours are those of every VecEnv: float32, and for the bits of HER's record int8.
     """
     if isinstance(description, tuple):
         return tuple(map(same_kind, description))
@@ -144,6 +150,15 @@ def train(case):
         model = MODELS[algorithm]("MlpPolicy", env, seed=0, n_cpu_tf_sess=1, **OFF_POLICY[algorithm])
         model.learn(RECORDED[case]["steps"], callback=recorder)
         return recorder.events
+    if algorithm in TRAJECTORIES:
+        kwargs = dict(TRAJECTORIES[algorithm], seed=0, n_cpu_tf_sess=1)
+        if algorithm == "gail":
+            kwargs["expert_dataset"] = ExpertDataset(verbose=0, traj_data=dict(
+                obs=np.zeros((9, 4)), actions=np.zeros((9, 1), int), episode_starts=np.arange(9) == 0,
+                episode_returns=[9]))
+        model = MODELS[algorithm]("MlpPolicy", Monitor(gym_compat.make("CartPole-v1"), None), **kwargs)
+        model.learn(RECORDED[case]["steps"], callback=recorder)
+        return recorder.events
     n_envs = int(case.split(" envs")[0].split()[-1])
     env = DummyVecEnv([lambda: Monitor(gym_compat.make("CartPole-v1"), None)] * n_envs)
     kwargs = dict(n_steps=int(case.rpartition("=")[2]), seed=0, n_cpu_tf_sess=1)
@@ -165,9 +180,11 @@ def test_callbacks_see_what_the_original_shows(case):
         for name, theirs in names.items():
             if name in EXEMPT or name in TRAINED and event in ("on_rollout_start (last)", "on_training_end"):
                 continue
+            if case == "gail" and name in GIVEN_REWARDS and offered.get(name) == "float":
+                continue
             if name not in offered:
                 problems.append(f"{event}: {name} is missing")
             elif name not in DRAWN and not fits(
-                    offered[name], theirs, floats_alike=case.split()[0] in OFF_POLICY):
+                    offered[name], theirs, floats_alike=case.split()[0] in {**OFF_POLICY, **TRAJECTORIES}):
                 problems.append(f"{event}: {name} is {offered[name]}, recorded is {theirs}")
     assert problems == []

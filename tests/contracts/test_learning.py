@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from helpers import BrightSide, HiddenVelocities, Pendulum, make_cartpoles, mean_reward, normalised_like
-from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO2, SAC, TD3
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO1, PPO2, SAC, TD3, TRPO
 from stable_baselines.common import gym_compat
 from stable_baselines.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines.common.identity_env import (
@@ -23,6 +23,7 @@ IDENTITY = {
 IDENTITY_A2C = dict(n_steps=2, learning_rate=2e-3, ent_coef=.1)
 IDENTITY_ACER = dict(n_steps=5, learning_rate=1e-3, replay_start=100, buffer_size=1000)
 IDENTITY_PPO2 = dict(learning_rate=1e-3, ent_coef=0.)
+IDENTITY_TRPO = dict(timesteps_per_batch=256, max_kl=.05)
 
 
 def cases(*rows):
@@ -36,7 +37,8 @@ def cases(*rows):
     *[(ACER, "Discrete", 4, 15000, dict(IDENTITY_ACER, trust_region=trust_region)) for trust_region in (True, False)],
     (ACKTR, "Discrete", 8, 8000, dict(ent_coef=0.)),
     (PPO2, "Discrete", 1, 5000, IDENTITY_PPO2),
-    *[(PPO2, task, 1, 10000, IDENTITY_PPO2) for task in ("MultiDiscrete", "MultiBinary4", "Box")]))
+    *[(PPO2, task, 1, 10000, IDENTITY_PPO2) for task in ("MultiDiscrete", "MultiBinary4", "Box")],
+    *[(TRPO, task, 1, 15000, IDENTITY_TRPO) for task in ("Discrete", "MultiDiscrete", "MultiBinary4", "Box")]))
 def test_identity(model_class, task, n_envs, steps, kwargs):
     make = IDENTITY[task]
     model = model_class("MlpPolicy", DummyVecEnv([make] * n_envs), gamma=.5, seed=0, n_cpu_tf_sess=1, **kwargs)
@@ -70,12 +72,53 @@ def test_cartpole(model_class, steps, reward, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_cartpole_ppo1(seed):
+    model = PPO1("MlpPolicy", make_cartpoles(1), lam=.9, gamma=.98, entcoeff=0., optim_epochs=8, seed=seed,
+                 n_cpu_tf_sess=1)
+    model.learn(60000)
+    assert mean_reward(model, make_cartpoles(1)) >= 475
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_cartpole_ppo2(seed):
     model = PPO2("MlpPolicy", make_cartpoles(8), n_steps=32, nminibatches=4, noptepochs=10, lam=0.8, gamma=0.98,
                  ent_coef=0., learning_rate=lambda progress: progress * 1e-3, cliprange=lambda progress: progress * .2,
                  seed=seed, n_cpu_tf_sess=1)
     model.learn(60000)
     assert mean_reward(model, make_cartpoles(1)) >= 475
+
+
+def test_images_trpo():
+    model = TRPO("CnnPolicy", DummyVecEnv([BrightSide]), timesteps_per_batch=256, gamma=.5, max_kl=.05, seed=1,
+                 n_cpu_tf_sess=1)
+    env = DummyVecEnv([BrightSide])
+    assert mean_reward(model, env) < 15
+    model.learn(4096)
+    assert mean_reward(model, env) >= 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_cartpole_trpo(seed):
+    """Train until an evaluation over 20 episodes shows that it is solved, for at most 150,000 steps."""
+    env = make_cartpoles(1)
+    env.seed(100)
+    evaluation = EvalCallback(env, n_eval_episodes=20, eval_freq=10240, verbose=0,
+                              callback_on_new_best=StopTrainingOnRewardThreshold(475))
+    model = TRPO("MlpPolicy", make_cartpoles(1), gamma=.98, lam=.9, vf_stepsize=1e-3, vf_iters=10, seed=seed,
+                 n_cpu_tf_sess=1)
+    model.learn(150000, callback=evaluation)
+    assert evaluation.best_mean_reward >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_pendulum_trpo(seed):
+    """From -1300, what chance gets."""
+    model = TRPO("MlpPolicy", DummyVecEnv([Pendulum]), gamma=.95, lam=.95, cg_damping=.1, vf_stepsize=1e-3, vf_iters=5,
+                 seed=seed, n_cpu_tf_sess=1)
+    model.learn(200000)
+    assert mean_reward(model, DummyVecEnv([Pendulum])) >= -300
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
 """What every algorithm must do while it trains: policies and spaces, schedules, reports."""
+import re
+
 import numpy as np
 import pytest
 
@@ -46,10 +48,10 @@ def policies_and_spaces():
 
 @pytest.mark.parametrize("algorithm, policy, observation_space, action_space", policies_and_spaces())
 def test_policies_and_spaces(algorithm, policy, observation_space, action_space):
-    model = build(algorithm, policy, make_env(observation_space, action_space, 2))
+    model = build(algorithm, policy, make_env(observation_space, action_space, algorithm.n_envs))
     before = model.get_parameters()
     model.learn(algorithm.steps)
-    assert changed_since(before, model) == {name for name in before if algorithm.untrained not in name}
+    assert changed_since(before, model) == {name for name in before if not re.search(algorithm.untrained, name)}
     assert all(np.isfinite(value).all() for value in model.get_parameters().values())
 
     obs = np.stack([observation_space.sample() for _ in range(5)])
@@ -140,8 +142,9 @@ def test_number_of_threads(algorithm):
 
 
 # the columns that say how long episodes are, and what their rewards sum up to
-LENGTHS = ("ep_len_mean", "mean_episode_length", "eplenmean", "rollout/episode_steps")
-REWARDS = ("ep_reward_mean", "mean_episode_reward", "ep_rewmean", "rollout/return", "mean 100 episode reward")
+LENGTHS = ("EpLenMean", "ep_len_mean", "mean_episode_length", "eplenmean", "rollout/episode_steps")
+REWARDS = ("EpRewMean", "ep_reward_mean", "mean_episode_reward", "ep_rewmean", "rollout/return",
+           "mean 100 episode reward")
 
 
 def test_report(algorithm, tmp_path):

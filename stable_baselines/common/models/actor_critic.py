@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import tf_util
+from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import clip_actions
 from stable_baselines.common.models.base import BaseRLModel
 from stable_baselines.common.policies import ActorCriticPolicy, BasePolicy, LstmPolicy
@@ -112,6 +113,10 @@ class ActorCriticRLModel(BaseRLModel):
             return dict(episode_starts=None, states=None)
         return dict(episode_starts=tuple(policy.dones_ph for policy in policies),
                     states=tuple(policy.states_ph for policy in policies))
+
+    def _pretrain_tensors(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        is_discrete = isinstance(self.action_space, spaces.Discrete)
+        return self.act_model.obs_ph, self.act_model.policy if is_discrete else self.act_model.deterministic_action
 
     # ---------------------------------------------------------------- use
 

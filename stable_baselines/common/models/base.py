@@ -16,8 +16,9 @@ from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.misc_util import set_global_seeds
 from stable_baselines.common.models import reports
+from stable_baselines.common.models.cloning import Cloner
 from stable_baselines.common.models.storage import StoredModel
-from stable_baselines.common.models.training import SetVerbosity
+from stable_baselines.common.models.training import SetVerbosity, check_counts, check_numbers
 from stable_baselines.common.policies import BasePolicy, get_policy_from_name
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecNormalize, unwrap_vec_normalize
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
@@ -82,6 +83,7 @@ class BaseRLModel(StoredModel):
     episode_reward: Optional[np.ndarray] = None  # the sum of the rewards of each running episode, (n_envs,)
     np_random: Any = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
     _vectorize_action = False
+    _cloner: Optional[Cloner] = None
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, verbose: int = 0, *,
                  requires_vec_env: Optional[bool] = None, policy_base: Optional[Type[BasePolicy]] = None,
@@ -273,6 +275,41 @@ class BaseRLModel(StoredModel):
         :return: the trained model itself
         """
         raise NotImplementedError
+
+    def pretrain(self: Model, dataset: Any, n_epochs: int = 10, learning_rate: float = 1e-4,
+                 adam_epsilon: float = 1e-8, val_interval: Optional[int] = None) -> Model:
+        """
+        Clone the behaviour of an expert: supervised learning of its actions. Can be called again, to go on.
+
+        It changes what the actions of the policy depend on and nothing else, with an Adam of its own.
+
+        :param dataset: an ``ExpertDataset``
+        :param n_epochs: number of passes over the training steps
+        :param learning_rate: Adam's step size
+        :param adam_epsilon: added to the root of Adam's mean square
+        :param val_interval: number of epochs between two reports of the losses; None means a tenth of the epochs
+        :return: the model itself
+        :raises ValueError: if the actions are neither Box nor Discrete, or the policy has a memory
+        """
+        self._check_built()
+        val_interval = max(1, n_epochs // 10) if val_interval is None else val_interval
+        check_counts(n_epochs=n_epochs, val_interval=val_interval)
+        check_numbers(0, learning_rate=learning_rate, adam_epsilon=adam_epsilon)
+        if self._cloner is None or self._cloner.graph is not self.graph:
+            self._cloner = Cloner(self)
+        dataset.restart(self.np_random)
+        with SetVerbosity(self.verbose):
+            self._cloner.fit(dataset, n_epochs, learning_rate, adam_epsilon, val_interval)
+        return self
+
+    def _pretrain_tensors(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        """
+        Name what behaviour cloning learns.
+
+        :return: the placeholder of the observations, and what the policy makes of them: logits of Discrete actions, or
+            deterministic Box actions in the range of the environment
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what pretrain can learn")
 
     # The parts of ``Training`` have the names of Stable Baselines 2.10, for a ``learn`` of the user's own.
 

@@ -75,6 +75,7 @@ class OffPolicyRLModel(BaseRLModel):
     random_exploration = 0.
     tau = 1.  # of soft updates
     samples_actions = False  # whether the policy itself is stochastic
+    _actor_name: str  # attribute with the deterministic actions for a batch's observations, within [-1, 1]
     action_spaces: Tuple[type, ...] = (spaces.Box,)
     # what callbacks call the variables of the loop, where an algorithm of Stable Baselines 2.10 has names of its own
     _offered_names: Dict[str, str] = {}
@@ -206,6 +207,9 @@ class OffPolicyRLModel(BaseRLModel):
         actions = unscale_action(self.action_space, actions)
         return (actions if batched else actions[0]), None
 
+    def _pretrain_tensors(self: Any) -> Tuple[tf.Tensor, tf.Tensor]:
+        return self.batch_ph.obs, unscale_action(self.action_space, getattr(self, self._actor_name))
+
     # ---------------------------------------------------------------- the loop
 
     @abstractmethod
@@ -234,11 +238,13 @@ class OffPolicyRLModel(BaseRLModel):
                 actions, env_actions = self._act(obs)
                 new_obs, rewards, dones, infos = self.vec_env.step(env_actions)
                 self.num_timesteps += self.n_envs
+                stopped = False
                 if training.callback.listens:
                     self._offer(training, step=step, obs=obs, action=actions, unscaled_action=env_actions,
                                 new_obs=new_obs, reward=rewards, done=dones, info=infos, **self._offered_at_step())
-                    if training.callback.on_step() is False:
-                        break
+                    stopped = training.callback.on_step() is False
+                if self._ends(stopped):
+                    break
                 new_raw_obs, raw_rewards = self._raw(new_obs, rewards)
                 self._remember(raw_obs, actions, raw_rewards, new_raw_obs, dones, infos)
                 if training.callback.listens:
@@ -251,6 +257,10 @@ class OffPolicyRLModel(BaseRLModel):
                     training.callback.on_rollout_start()
                 self._end_step(training, raw_rewards, dones, infos)
         return self
+
+    def _ends(self, stopped: bool) -> bool:
+        """Tell whether the training ends with a step, given whether the callback stopped it."""
+        return stopped
 
     def _start(self, training: Training, replay_wrapper: Optional[Callable], obs: np.ndarray) -> None:
         """Prepare what is counted and how to explore, and tell the callback that the training starts."""

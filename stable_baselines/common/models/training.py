@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
 from stable_baselines.common import gym_compat
+from stable_baselines.common.mpi_util import mpi_rank_or_zero
 
 
 def check_counts(**counts) -> None:
@@ -89,7 +90,9 @@ class Training:
         new_tb_log = model._init_num_timesteps(reset_num_timesteps)
         self.writer: Optional[tf.summary.FileWriter] = None
         self._verbosity = SetVerbosity(model.verbose)
-        self._tensorboard = TensorboardWriter(model.graph, model.tensorboard_log, tb_log_name, new_tb_log)
+        # one process of an MPI job writes: several would mix their curves
+        tensorboard_log = model.tensorboard_log if mpi_rank_or_zero() == 0 else None
+        self._tensorboard = TensorboardWriter(model.graph, tensorboard_log, tb_log_name, new_tb_log)
         self._offered = dict(self=model, total_timesteps=total_timesteps, callback=callback, log_interval=log_interval,
                              tb_log_name=tb_log_name, reset_num_timesteps=reset_num_timesteps, new_tb_log=new_tb_log)
 

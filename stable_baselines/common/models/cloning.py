@@ -1,0 +1,94 @@
+"""Behaviour cloning: supervised learning of what an expert did."""
+from typing import Any, List, NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines import logger
+from stable_baselines.common import tf_util
+from stable_baselines.common.gym_compat import spaces
+
+
+class CloningBatch(NamedTuple):
+    """What a gradient step is fed: placeholders or arrays, one row a sample."""
+
+    obs: Any
+    actions: Any  # of the expert
+    learning_rate: Any
+    epsilon: Any
+
+
+def cross_entropy(logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+    r"""
+    How unlikely the expert's discrete actions are.
+
+    .. math:: -E[\log \pi(a|s)]
+
+    :param logits: of the policy, (n_batch, n_actions)
+    :param actions: of the expert, (n_batch,)
+    """
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=actions))
+
+
+def squared_error(predicted: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+    """The mean squared distance of continuous actions to the expert's, over all their elements."""
+    return tf.reduce_mean(tf.square(predicted - actions))
+
+
+class Cloner:
+    """
+    The loss of behaviour cloning and its own optimiser, in the graph of a model.
+
+    :param model: its ``_pretrain_tensors`` says what is learned
+    :raises ValueError: if its actions, or its policy, cannot be learned this way
+    """
+
+    def __init__(self, model: Any):
+        if not isinstance(model.action_space, (spaces.Box, spaces.Discrete)):
+            raise ValueError(f"action_space={model.action_space}: accepted by pretrain is Box or Discrete")
+        if model.policy.recurrent:
+            raise ValueError(f"policy={model.policy.__name__}: accepted by pretrain are policies without a memory, the "
+                             "steps of an expert come in any order")
+        self.sess, self.graph = model.sess, model.graph
+        with self.graph.as_default():
+            variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+            of_model = list(variables)
+            with tf.variable_scope("pretrain"):
+                self._build(model)
+            variables[:] = of_model  # the optimiser's variables are not part of a training's state
+
+    def _build(self, model: Any) -> None:
+        obs_ph, predicted = model._pretrain_tensors()
+        is_discrete = isinstance(model.action_space, spaces.Discrete)
+        shape, dtype = model.action_space.shape, tf.int64 if is_discrete else tf.float32
+        self.batch_ph = batch_ph = CloningBatch(
+            obs=obs_ph, actions=tf.placeholder(dtype, (None,) + shape, name="actions_ph"),
+            learning_rate=tf.placeholder(tf.float32, [], name="learning_rate_ph"),
+            epsilon=tf.placeholder(tf.float32, [], name="epsilon_ph"))
+        self.loss = (cross_entropy if is_discrete else squared_error)(predicted, batch_ph.actions)
+        optimizer = tf_util.Adam(batch_ph.learning_rate, epsilon=batch_ph.epsilon)
+        train_op = tf_util.minimize(optimizer, self.loss, [param for param in model.get_parameter_list()
+                                                           if param.trainable])
+        self._init_op = tf.variables_initializer(optimizer.variables())
+        self._train, self._evaluate = (tf_util.batch_function(batch_ph, self.loss, updates=updates, session=self.sess)
+                                       for updates in ([train_op], []))
+
+    def fit(self, dataset: Any, n_epochs: int, learning_rate: float, adam_epsilon: float, val_interval: int) -> None:
+        """Train for some epochs, with a new optimiser, and report every ``val_interval``-th."""
+        self.sess.run(self._init_op)
+
+        def epoch(function: Any, split: str, n_minibatches: int) -> float:
+            losses: List[float] = []
+            for _ in range(n_minibatches):
+                obs, actions = (np.reshape(rows, [-1] + placeholder.shape.as_list()[1:]) for rows, placeholder
+                                in zip(dataset.get_next_batch(split), self.batch_ph))
+                losses.append(function(CloningBatch(obs, actions, learning_rate, adam_epsilon)))
+            return float(np.mean(losses))
+
+        for index in range(1, n_epochs + 1):
+            train_loss = epoch(self._train, 'train', len(dataset.train_loader))
+            if index % val_interval == 0:
+                logger.logkv("pretrain/epoch", index)
+                logger.logkv("pretrain/train_loss", train_loss)
+                logger.logkv("pretrain/val_loss", epoch(self._evaluate, 'val', len(dataset.val_loader)))
+                logger.dumpkvs()

@@ -1,0 +1,192 @@
+"""The discriminator of GAIL: it tells the expert's transitions from the policy's, and rewards what it takes for one."""
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from stable_baselines.common import tf_util
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.gym_compat.spaces import event_shape
+from stable_baselines.common.input import observation_input, preprocess
+from stable_baselines.common.mpi_adam import MpiAdam
+from stable_baselines.common.mpi_running_mean_std import RunningMeanStd
+from stable_baselines.common.policies import nature_cnn
+from stable_baselines.common.tf_layers import conv_to_fc, fully_connected
+
+
+class Batch(NamedTuple):
+    """What a step of the discriminator is fed: placeholders or arrays; both may have any number of rows."""
+
+    obs: Any  # of the policy
+    actions: Any
+    expert_obs: Any
+    expert_actions: Any
+    learning_rate: Any
+
+
+class Losses(NamedTuple):
+    """Scalars, under their names in Stable Baselines 2.10."""
+
+    generator_loss: Any
+    expert_loss: Any
+    entropy: Any
+    entropy_loss: Any
+    generator_acc: Any
+    expert_acc: Any
+
+
+def logsigmoid(input_tensor: tf.Tensor) -> tf.Tensor:
+    """Compute the logarithm of the sigmoid function; equal to ``tf.log(tf.nn.sigmoid(x))``, but without overflow."""
+    return -tf.nn.softplus(-input_tensor)
+
+
+def logit_bernoulli_entropy(logits: tf.Tensor) -> tf.Tensor:
+    r"""
+    Compute the entropy of a choice between two.
+
+    .. math:: H = (1 - \sigma(x)) x - \log \sigma(x)
+
+    :param logits: x, any shape
+    :return: in nats, same shape
+    """
+    return tf.nn.sigmoid(-logits) * logits - logsigmoid(logits)
+
+
+def discriminator_losses(logits: tf.Tensor, expert_logits: tf.Tensor, entcoeff: float) -> Losses:
+    r"""
+    The discriminator's losses, which it minimises together (equation 17 of https://arxiv.org/abs/1606.03476).
+
+    .. math:: -E_\pi[\log(1 - D)] - E_{expert}[\log D] - c \, H(D), \quad D = \sigma(logits)
+
+    Unlike the paper: D is the probability that a transition is the expert's, and there is a bonus for being unsure.
+
+    :param logits: of the policy's transitions, (n_batch, 1)
+    :param expert_logits: of the expert's
+    :param entcoeff: c, the weight of the bonus
+    """
+    entropy = tf.reduce_mean(logit_bernoulli_entropy(tf.concat([logits, expert_logits], axis=0)))
+    return Losses(
+        generator_loss=-tf.reduce_mean(logsigmoid(-logits)),
+        expert_loss=-tf.reduce_mean(logsigmoid(expert_logits)),
+        entropy=entropy, entropy_loss=-entcoeff * entropy,
+        generator_acc=tf.reduce_mean(tf.cast(logits < 0., tf.float32)),
+        expert_acc=tf.reduce_mean(tf.cast(expert_logits > 0., tf.float32)))
+
+
+def imitation_reward(logits: tf.Tensor) -> tf.Tensor:
+    r"""The reward :math:`-\log(1 - D)`: the larger, the more a transition looks like the expert's; at most 18.4."""
+    return -tf.log(1. - tf.nn.sigmoid(logits) + 1e-8)
+
+
+class TransitionClassifier:
+    """
+    The discriminator: a network from an observation and an action to the logit that they are the expert's.
+
+    Observations are normalised by the mean and standard deviation of all that it learned from (under MPI those of all
+    processes). Images of at least 36 x 36 go through convolutions instead.
+
+    :param action_space: Box or Discrete
+    :param hidden_size: size of the two layers
+    :param entcoeff: weight of the entropy: larger values keep it less sure
+    :param scope: variable scope
+    :param normalize: whether to normalise observations
+    :param sess: the session; None means the default session
+    """
+
+    def __init__(self, observation_space: spaces.Space, action_space: spaces.Space, hidden_size: int,
+                 entcoeff: float = 0.001, scope: str = "adversary", normalize: bool = True,
+                 sess: Optional[tf.Session] = None):
+        if not isinstance(action_space, (spaces.Box, spaces.Discrete)):
+            raise ValueError(f"action_space={action_space}: accepted by GAIL is Box or Discrete")
+        self.observation_space, self.action_space = observation_space, action_space
+        self.hidden_size, self.entcoeff, self.scope = hidden_size, entcoeff, scope
+        self.sess = sess
+        shape = event_shape(observation_space)
+        self._is_image = len(shape) == 3 and min(shape[:2]) >= 36
+        self.normalize = normalize and not self._is_image
+        self.obs_rms: Optional[RunningMeanStd] = None
+
+        self.batch_ph = self._build_batch()
+        logits = self.build_graph(self.batch_ph.obs, self.batch_ph.actions)
+        self.reward_op = imitation_reward(logits)
+        self._reward = tf_util.function([self.batch_ph.obs, self.batch_ph.actions], self.reward_op, session=sess)
+
+    def _build_batch(self) -> Batch:
+        """Build the placeholders of a step."""
+        is_discrete = isinstance(self.action_space, spaces.Discrete)
+        dtype, shape = tf.int32 if is_discrete else tf.float32, (None,) + event_shape(self.action_space)
+        return Batch(obs=observation_input(self.observation_space, name="observations_ph")[0],
+                     actions=tf.placeholder(dtype, shape, name="actions_ph"),
+                     expert_obs=observation_input(self.observation_space, name="expert_observations_ph")[0],
+                     expert_actions=tf.placeholder(dtype, shape, name="expert_actions_ph"),
+                     learning_rate=tf.placeholder(tf.float32, [], name="learning_rate_ph"))
+
+    def build_graph(self, obs_ph: tf.Tensor, acs_ph: tf.Tensor, reuse: bool = False) -> tf.Tensor:
+        """
+        Build the network.
+
+        :param obs_ph: observations, (n_batch, *obs_shape)
+        :param acs_ph: actions, (n_batch, *action_shape)
+        :param reuse: whether to share the variables of the first network
+        :return: logits, (n_batch, 1)
+        """
+        with tf.variable_scope(self.scope, reuse=reuse):
+            features = self._processed(obs_ph)
+            if self.normalize:
+                if self.obs_rms is None:
+                    with tf.variable_scope("obfilter"):
+                        self.obs_rms = RunningMeanStd(shape=tuple(features.shape.as_list()[1:]), sess=self.sess)
+                # reads the variables here, which matters where control dependencies say when
+                mean, std = self.obs_rms.moments()
+                features = (features - mean) / std
+            if self._is_image:
+                features = nature_cnn(features)
+            actions = tf.one_hot(acs_ph, int(self.action_space.n)) \
+                if isinstance(self.action_space, spaces.Discrete) else tf.cast(acs_ph, tf.float32)
+            latent = tf.concat([conv_to_fc(features), conv_to_fc(actions)], axis=1)
+            for _ in range(2):
+                latent = fully_connected(latent, self.hidden_size, tf.nn.tanh)
+            return fully_connected(latent, 1)
+
+    def build_training(self, comm: Any = None) -> Tuple[Losses, Any]:
+        """
+        Build a step: the statistics see the observations of both, then all gradients, then Adam.
+
+        :param comm: the communicator; None means that of all processes
+        :return: the losses, and the function of a ``Batch`` that takes the step and returns them
+        """
+        batch_ph, before = self.batch_ph, []
+        if self.obs_rms is not None:
+            seen = tf.concat([self._processed(obs_ph) for obs_ph in (batch_ph.obs, batch_ph.expert_obs)], axis=0)
+            before = [self.obs_rms.build_update(seen)]
+        with tf.control_dependencies(before):
+            # one network for all rows
+            obs, actions = (tf.concat(both, axis=0) for both in (
+                (batch_ph.obs, batch_ph.expert_obs), (batch_ph.actions, batch_ph.expert_actions)))
+            n_rows = tf.shape(batch_ph.obs)[0]
+            logits = self.build_graph(obs, actions, reuse=True)
+            losses = discriminator_losses(logits[:n_rows], logits[n_rows:], self.entcoeff)
+        params = self.get_trainable_variables()
+        self.total_loss = losses.generator_loss + losses.expert_loss + losses.entropy_loss
+        adam = MpiAdam(params, comm=comm, sess=self.sess)
+        step_op = adam.build_step(tf.gradients(self.total_loss, params), batch_ph.learning_rate)
+        return losses, tf_util.batch_function(batch_ph, losses, updates=[step_op], session=self.sess)
+
+    def _processed(self, obs: tf.Tensor) -> tf.Tensor:
+        """Return observations as numbers, images within [0, 1]."""
+        return preprocess(self.observation_space, obs, scale=self._is_image)
+
+    def get_trainable_variables(self) -> List[tf.Variable]:
+        """Return the variables that it learns, in the order of the file format."""
+        return tf_util.get_trainable_vars(self.scope + "/")
+
+    def get_reward(self, obs: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """
+        Tell how much transitions look like the expert's.
+
+        :param obs: one observation, or (n_batch, *obs_shape)
+        :param actions: one action, or as many
+        :return: rewards, (n_batch, 1); a single one has a batch of 1
+        """
+        obs = np.reshape(obs, (-1,) + event_shape(self.observation_space))
+        return self._reward(obs, np.reshape(actions, (len(obs),) + event_shape(self.action_space)))

@@ -1,0 +1,1 @@
+"""Recorded trajectories of an expert."""

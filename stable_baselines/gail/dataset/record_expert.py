@@ -1,0 +1,140 @@
+"""Record what an expert does."""
+import io
+import os
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+import numpy as np
+
+from stable_baselines.common import gym_compat
+from stable_baselines.common.files.atomic import write_whole
+from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.gym_compat.spaces import event_shape
+from stable_baselines.common.models.base import BaseRLModel
+from stable_baselines.common.models.training import check_counts
+from stable_baselines.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
+from stable_baselines.gail.dataset.dataset import write_image
+
+Row = Tuple[np.ndarray, Any, float]  # observation, action, reward
+
+
+def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optional[str] = None, env: Any = None,
+                         n_timesteps: int = 0, n_episodes: int = 100,
+                         image_folder: str = 'recorded_images') -> Dict[str, np.ndarray]:
+    """
+    Record episodes of an expert, see ``ExpertDataset``.
+
+    Several environments take turns: each contributes the same number of episodes, or one more, so that short episodes
+    are not preferred.
+
+    :param model: the expert: a model, or a function from an observation to an action (of a VecEnv: from those of all
+        environments)
+    :param save_path: file to write, ``.npz`` is added; None only returns the data
+    :param env: an environment or VecEnv with Box or Discrete actions; None means that of the model
+    :param n_timesteps: number of steps to train the model first
+    :param n_episodes: number of episodes to record
+    :param image_folder: where a file's images go: a folder beside the file, whose paths it holds; without a file the
+        images stay in the data
+    :return: ``obs`` (paths, if there are images: absolute ones), ``actions``, ``rewards`` and ``episode_starts`` with
+        one row a step, and ``episode_returns``, (n_episodes,)
+    """
+    check_counts(n_episodes=n_episodes)
+    if env is None and isinstance(model, BaseRLModel):
+        env = model.get_env()
+    if env is None:
+        raise ValueError("env=None: accepted with a model that has an environment")
+    if n_timesteps > 0 and not isinstance(model, BaseRLModel):
+        raise ValueError(f"n_timesteps={n_timesteps}: accepted with a model, which can be trained, is a number above 0")
+    vec_env, expert = _in_one_form(model, env)
+    if not isinstance(vec_env.action_space, (spaces.Box, spaces.Discrete)):
+        raise ValueError(f"action_space={vec_env.action_space}: accepted is Box or Discrete")
+    if n_timesteps > 0 and isinstance(model, BaseRLModel):
+        model.learn(n_timesteps)
+
+    data = _join(_record(expert, vec_env, n_episodes), vec_env)
+    if save_path is not None:
+        path = save_path if save_path.endswith('.npz') else save_path + '.npz'
+        folder = os.path.dirname(os.path.abspath(path))
+        if _has_images(vec_env.observation_space):
+            data['obs'] = _write_images(data['obs'], os.path.join(folder, image_folder))
+        _write(path, dict(data, obs=_relative(data['obs'], folder)))
+    return data
+
+
+def _in_one_form(model: Any, env: Any) -> Tuple[VecEnv, Callable]:
+    """Return a VecEnv, and a function from observations, states and episode starts to actions and states."""
+    is_single = not isinstance(env, VecEnv) or isinstance(env, _UnvecWrapper)
+    if isinstance(env, _UnvecWrapper):
+        env = env.venv
+    elif is_single:
+        converted = gym_compat.convert_env(env)
+        env = DummyVecEnv([lambda: converted])
+
+    def expert(obs: np.ndarray, states: Any, starts: np.ndarray) -> Tuple[np.ndarray, Any]:
+        if isinstance(model, BaseRLModel):
+            return model.predict(obs, state=states, mask=starts)
+        return (np.array([model(obs[0])]) if is_single else np.asarray(model(obs))), None
+    return env, expert
+
+
+def _record(expert: Callable, env: VecEnv, n_episodes: int) -> List[List[Row]]:
+    """Return the steps of as many episodes, in the order in which they ended."""
+    left = [(n_episodes + index) // env.num_envs for index in range(env.num_envs)]
+    running: List[List[Row]] = [[] for _ in left]
+    episodes = []
+    obs, states, starts = env.reset(), None, np.ones(env.num_envs, bool)
+    while any(left):
+        actions, states = expert(obs, states, starts)
+        next_obs, rewards, starts, _ = env.step(actions)
+        for index, episode in enumerate(running):
+            # copies: an environment may go on writing to the array
+            episode.append((obs[index].copy(), np.array(actions[index]), float(rewards[index])))
+            if starts[index]:
+                running[index] = []
+                if left[index] > 0:
+                    left[index] -= 1
+                    episodes.append(episode)
+        obs = next_obs
+    return episodes
+
+
+def _join(episodes: List[List[Row]], env: VecEnv) -> Dict[str, np.ndarray]:
+    """Put all episodes one after the other."""
+    obs, actions, rewards = zip(*[row for episode in episodes for row in episode])
+    lengths = [len(episode) for episode in episodes]
+    starts = np.zeros(len(rewards), bool)
+    starts[np.cumsum([0] + lengths[:-1])] = True
+    n_rows = len(rewards)
+    return dict(
+        actions=np.array(actions).reshape((n_rows,) + (event_shape(env.action_space) or (1,))),
+        obs=np.array(obs).reshape((n_rows,) + (event_shape(env.observation_space) or (1,))),
+        rewards=np.array(rewards), episode_starts=starts,
+        episode_returns=np.array([sum(reward for _, _, reward in episode) for episode in episodes]))
+
+
+def _has_images(space: spaces.Space) -> bool:
+    """Tell whether observations are images that can be stored as files."""
+    return space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[-1] in (1, 3, 4)
+
+
+def _write_images(images: np.ndarray, folder: str) -> np.ndarray:
+    """Write images into a folder, which is made if need be; return their paths."""
+    os.makedirs(folder, exist_ok=True)
+    # a JPEG has no fourth channel
+    paths = [os.path.join(folder, f"{index}.{'png' if image.shape[-1] == 4 else 'jpg'}")
+             for index, image in enumerate(images)]
+    for path, image in zip(paths, images):
+        write_image(path, image)
+    return np.array(paths)
+
+
+def _relative(obs: np.ndarray, folder: str) -> np.ndarray:
+    """Return paths as a file in a folder names them, so that both can move; other observations as they are."""
+    return np.array([os.path.relpath(path, folder) for path in obs]) if obs.dtype.kind == 'U' else obs
+
+
+def _write(path: str, data: Dict[str, Any]) -> None:
+    """Write a .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **data)
+    write_whole(path, buffer.getvalue())

@@ -1,0 +1,3 @@
+from stable_baselines.trpo_mpi.trpo_mpi import TRPO
+
+__all__ = ['TRPO']
