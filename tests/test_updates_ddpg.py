@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, FixedBatch, assert_parameters, build_model, group, load_arrays
 from stable_baselines import DDPG
 from stable_baselines.common import tf_util
-from stable_baselines.common.buffers import Transitions
 from stable_baselines.ddpg import ddpg
 from stable_baselines.ddpg.epochs import Epochs
 
@@ -79,16 +78,6 @@ def test_the_penalty_covers_weights_and_gains_but_the_last_layer(policy, names):
         penalty = ddpg.l2_penalty(tf_util.get_trainable_vars("model/qf/"), .5)
     expected = .5 * sum(np.sum(params[f"model/qf/{name}:0"] ** 2) / 2 for name in names)
     np.testing.assert_allclose(model.sess.run(penalty), expected, rtol=1e-5)
-
-
-class FixedBatch:
-    """A memory that always returns the batch of a case."""
-
-    def __init__(self, batch):
-        self.batch = Transitions(**{name: batch[name] for name in Transitions._fields})
-
-    def sample(self, batch_size, env=None):
-        return self.batch
 
 
 def make_model(name, **changed):

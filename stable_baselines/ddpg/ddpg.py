@@ -13,6 +13,7 @@ from stable_baselines import logger
 from stable_baselines.common import mpi_util, old_names, tf_util
 from stable_baselines.common.buffers import ReplayBuffer
 from stable_baselines.common.gym_compat.spaces import unscale_action
+from stable_baselines.common.losses import q_target
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import Episodes, OffPolicyRLModel
@@ -50,15 +51,6 @@ class LearningRates(NamedTuple):
 
     actor: float
     critic: float
-
-
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_values: tf.Tensor, gamma: float) -> tf.Tensor:
-    r"""
-    What the critic learns, equation 5 of the paper.
-
-    .. math:: y = r + \gamma (1 - d) Q'(s', \pi'(s'))
-    """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
 def critic_loss(values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

@@ -17,6 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.losses import q_target
 
 # the adaptive scale of parameter noise: where it starts, and its factor of change
 INITIAL_NOISE_SCALE = .01
@@ -57,11 +58,6 @@ class DQNGraph(NamedTuple):
 def chosen_values(q_values: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
     """Return the Q values of given actions, shape (n_batch,)."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, int(q_values.shape[-1])), axis=1)
-
-
-def q_target(rewards: tf.Tensor, next_values: tf.Tensor, dones: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Return the one-step target, equation 2 of https://arxiv.org/abs/1312.5602: ``r + gamma * (1 - done) * V'``."""
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
 def weighted_huber_loss(td_errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -280,7 +276,7 @@ def build_q_learning(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.
         else:
             next_values = tf.reduce_max(target.q_values, axis=1)
         errors = chosen_values(step_model.q_values, batch_ph.actions) - q_target(
-            batch_ph.rewards, next_values, batch_ph.dones, gamma)
+            batch_ph.rewards, batch_ph.dones, next_values, gamma)
         losses = Losses(td_errors=errors, loss=weighted_huber_loss(errors, batch_ph.weights))
 
         q_grad = loss_gradient(errors, batch_ph.weights, batch_ph.actions, step_model.n_actions)

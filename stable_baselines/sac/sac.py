@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.gym_compat.spaces import scale_action
+from stable_baselines.common.losses import q_target
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
@@ -49,15 +50,6 @@ class LossesAuto(NamedTuple):
     entropy: tf.Tensor
     ent_coef_loss: tf.Tensor
     ent_coef: tf.Tensor
-
-
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_values: tf.Tensor, gamma: float) -> tf.Tensor:
-    r"""
-    What both Q functions learn, equation 8 of https://arxiv.org/abs/1801.01290
-
-    .. math:: r + \gamma (1 - d) V'(s')
-    """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
 def value_target(qf1_pi: tf.Tensor, qf2_pi: tf.Tensor, logp_pi: tf.Tensor, ent_coef: Any) -> tf.Tensor:

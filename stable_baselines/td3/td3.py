@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
+from stable_baselines.common.losses import q_target
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
@@ -41,14 +42,14 @@ def smoothed_action(target_action: tf.Tensor, noise: tf.Tensor, stddev: float, c
     return tf.clip_by_value(target_action + tf.clip_by_value(stddev * noise, -clip, clip), -1., 1.)
 
 
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_qf1: tf.Tensor, next_qf2: tf.Tensor,
-             gamma: float) -> tf.Tensor:
+def double_q_target(rewards: tf.Tensor, dones: tf.Tensor, next_qf1: tf.Tensor, next_qf2: tf.Tensor,
+                    gamma: float) -> tf.Tensor:
     r"""
     What both critics learn, clipped double Q-learning, equation 10 of the paper.
 
     .. math:: y = r + \gamma (1 - d) \min(Q'_1(s', \tilde{a}), Q'_2(s', \tilde{a}))
     """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * tf.minimum(next_qf1, next_qf2))
+    return q_target(rewards, dones, tf.minimum(next_qf1, next_qf2), gamma)
 
 
 def critic_loss(q_values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -143,7 +144,7 @@ class TD3(OffPolicyRLModel):
             self.target_params = tf_util.get_trainable_vars("target/")
 
         with tf.variable_scope("loss", reuse=False):
-            targets = q_target(batch_ph.rewards, batch_ph.dones, next_qf1, next_qf2, self.gamma)
+            targets = double_q_target(batch_ph.rewards, batch_ph.dones, next_qf1, next_qf2, self.gamma)
             self.losses = Losses(*[critic_loss(values, targets) for values in self.q_values])
         self._build_training()
         self._target_init_op = tf_util.soft_update(self.params, self.target_params, tau=1)
