@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from helpers import CASES, FixedBatch, assert_parameters, build_model, group, load_arrays
 from stable_baselines import DDPG
-from stable_baselines.common import tf_util
+from stable_baselines.common import losses, tf_util
 from stable_baselines.ddpg import ddpg
 from stable_baselines.ddpg.epochs import Epochs
 
@@ -28,8 +28,8 @@ def test_losses_by_hand():
     with tf.Graph().as_default():
         values = tf.constant([[1.], [3.]])
         critic, actor, gradient = evaluate(
-            ddpg.critic_loss(values, tf.constant([[2.], [1.]])), ddpg.actor_loss(values),
-            tf.gradients(ddpg.actor_loss(values), values)[0])
+            losses.value_function_loss(values, tf.constant([[2.], [1.]])), losses.actor_value_loss(values),
+            tf.gradients(losses.actor_value_loss(values), values)[0])
     assert critic == 2.5  # (1^2 + 2^2) / 2, without a further half
     assert actor == -2.
     np.testing.assert_array_equal(gradient, [[-.5], [-.5]])
@@ -87,7 +87,7 @@ def make_model(name, **changed):
     model = build_model(DDPG, dict(case, constructor=constructor))
     model.load_parameters(group(arrays, "param/"))
     model.replay_buffer = FixedBatch(group(arrays, "batch/"))
-    model._epochs, model._losses, model._reference = Epochs(1), [], None
+    model._epochs, model._losses, model._reference = Epochs(1, keeps_lists=False), [], None
     return model
 
 

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from helpers import CASES, FixedBatch, FixedNoise, assert_parameters, build_model, group, load_arrays
 from stable_baselines import TD3
-from stable_baselines.common import tf_util
+from stable_baselines.common import losses, tf_util
 from stable_baselines.td3 import td3
 
 TD3_CASES = sorted(name for name in CASES if name.startswith("td3_"))
@@ -23,8 +23,8 @@ def test_losses_by_hand():
     with tf.Graph().as_default():
         q_values = tf.constant([[1.], [3.]])
         critic, actor, gradient = evaluate(
-            td3.critic_loss(q_values, tf.constant([[2.], [1.]])), td3.actor_loss(q_values),
-            tf.gradients(td3.actor_loss(q_values), q_values)[0])
+            losses.value_function_loss(q_values, tf.constant([[2.], [1.]])), losses.actor_value_loss(q_values),
+            tf.gradients(losses.actor_value_loss(q_values), q_values)[0])
     assert critic == 2.5  # (1^2 + 2^2) / 2, without a further half
     assert actor == -2.
     np.testing.assert_array_equal(gradient, [[-.5], [-.5]])

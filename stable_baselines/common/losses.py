@@ -29,6 +29,16 @@ def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_values: tf.Tensor, gamma
     return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
+def actor_value_loss(values: tf.Tensor) -> tf.Tensor:
+    """
+    Compute minus the mean value of a deterministic actor's actions (https://arxiv.org/abs/1509.02971, equation 6).
+
+    :param values: of the actor's actions, shape (n_batch, 1)
+    :return: scalar
+    """
+    return -tf.reduce_mean(values)
+
+
 def value_function_loss(values: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
     """
     Compute the mean squared error of the values, without the factor of one half.

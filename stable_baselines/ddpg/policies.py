@@ -7,8 +7,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines.common import old_names
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.nets.features import FeatureLayers, NamedPolicy
-from stable_baselines.common.nets.registry import _policy_registry
-from stable_baselines.common.policies import BasePolicy, nature_cnn
+from stable_baselines.common.policies import BasePolicy, _policy_registry, nature_cnn
 from stable_baselines.common.tf_layers import dense
 from stable_baselines.common.tf_layers import layer_norm as normalise_layer
 from stable_baselines.common.tf_util import function, next_op_seed

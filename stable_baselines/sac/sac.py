@@ -191,7 +191,7 @@ class SAC(OffPolicyRLModel):
     def setup_model(self) -> None:
         check_counts(target_update_interval=self.target_update_interval)
         read_ent_coef(self.ent_coef)
-        read_target_entropy(self.target_entropy, n_actions=1)
+        read_target_entropy(self.target_entropy, n_actions=1)  # refuses what is none, before anything is built
         super().setup_model()
 
     def _build_graph(self) -> None:
@@ -217,8 +217,8 @@ class SAC(OffPolicyRLModel):
         with tf.variable_scope("loss", reuse=False):
             self.losses = self._build_losses(qf1, qf2, qf1_pi, qf2_pi, ent_coef)
         self._build_training(actor_params, critic_params)
-        self._build_summaries(losses=self.losses._asdict(), inputs=dict(
-            rewards=batch_ph.rewards, learning_rate=batch_ph.learning_rate), obs_ph=batch_ph.obs)
+        self._build_summaries(losses=dict(self.losses._asdict(), learning_rate=batch_ph.learning_rate),
+                              inputs=dict(rewards=batch_ph.rewards), obs_ph=batch_ph.obs)
         # where it can, the model draws the noise itself, from the generator that a training carries
         draws_noise = batch_ph.noise is not None and type(self.policy_tf).step is SACPolicy.step
         self._sample_actions = tf_util.function(

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
-from stable_baselines.common.losses import q_target
+from stable_baselines.common.losses import actor_value_loss, q_target, value_function_loss
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
@@ -50,16 +50,6 @@ def double_q_target(rewards: tf.Tensor, dones: tf.Tensor, next_qf1: tf.Tensor, n
     .. math:: y = r + \gamma (1 - d) \min(Q'_1(s', \tilde{a}), Q'_2(s', \tilde{a}))
     """
     return q_target(rewards, dones, tf.minimum(next_qf1, next_qf2), gamma)
-
-
-def critic_loss(q_values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """The mean squared error of a critic."""
-    return tf.reduce_mean(tf.square(q_values - targets))
-
-
-def actor_loss(q_values: tf.Tensor) -> tf.Tensor:
-    """Minus the mean value of the actor's actions, according to the first critic: equation 9 of the paper."""
-    return -tf.reduce_mean(q_values)
 
 
 Model = TypeVar('Model', bound='TD3')
@@ -145,7 +135,7 @@ class TD3(OffPolicyRLModel):
 
         with tf.variable_scope("loss", reuse=False):
             targets = double_q_target(batch_ph.rewards, batch_ph.dones, next_qf1, next_qf2, self.gamma)
-            self.losses = Losses(*[critic_loss(values, targets) for values in self.q_values])
+            self.losses = Losses(*[value_function_loss(values, targets) for values in self.q_values])
         self._build_training()
         self._target_init_op = tf_util.soft_update(self.params, self.target_params, tau=1)
         self._build_summaries(losses=dict(self.losses._asdict(), policy_loss=self.policy_loss,
@@ -183,7 +173,7 @@ class TD3(OffPolicyRLModel):
         """Build the actor's loss."""
         with tf.variable_scope("model", reuse=True):
             qf1, _ = self.policy_tf.make_critics(action=self.policy_out, reuse=True)
-        return actor_loss(qf1)
+        return actor_value_loss(qf1)
 
     def get_parameter_list(self):
         return self.params + self.target_params
