@@ -28,9 +28,9 @@ CASES = {
     'her-td3': ('TD3', 'continuous bits', {}, 4000, 1.),
     'her-ddpg': ('DDPG', 'continuous bits', {}, 6000, 1.),
     'dqn-frames': ('DQN', 'frames', dict(learning_starts=50, buffer_size=1000), 400, 1.2),
-    'sac-frames': ('SAC', 'continuous frames', dict(learning_starts=50, buffer_size=1000, batch_size=32), 60, 1.),
-    'td3-frames': ('TD3', 'continuous frames', dict(learning_starts=50, buffer_size=1000, batch_size=32, train_freq=10,
-                                                    gradient_steps=10), 60, 1.),
+    'sac-frames': ('SAC', 'continuous frames', dict(learning_starts=20, buffer_size=1000, batch_size=16), 150, 1.),
+    'td3-frames': ('TD3', 'continuous frames', dict(learning_starts=20, buffer_size=1000, batch_size=16, train_freq=10,
+                                                    gradient_steps=10), 150, 1.),
     'ddpg-frames': ('DDPG', 'continuous frames', dict(buffer_size=1000, batch_size=32, nb_rollout_steps=20,
                                                       nb_train_steps=10), 100, 1.),
 }

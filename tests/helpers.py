@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import gym_compat
+from stable_baselines.common.buffers import Transitions
 from stable_baselines.common.evaluation import evaluate_policy
 from stable_baselines.common.gym_compat import Env, ObservationWrapper, spaces
 from stable_baselines.common.runners import Rollout
@@ -70,6 +71,27 @@ OUR_NAMES = dict(masks="episode_starts", neglogpacs="neglogp", true_reward="rewa
 def our_names(arrays):
     """Rename the arrays of a case from the original's vocabulary to ours."""
     return {OUR_NAMES.get(name, name): value for name, value in arrays.items()}
+
+
+class FixedBatch:
+    """A memory that always returns the batch of a case."""
+
+    def __init__(self, batch):
+        self.batch = Transitions(**{name: batch[name] for name in Transitions._fields})
+
+    def sample(self, batch_size, env=None):
+        return self.batch
+
+
+class FixedNoise:
+    """A generator that always draws the noise of a case."""
+
+    def __init__(self, noise):
+        self.noise = noise
+
+    def standard_normal(self, shape):
+        assert shape == self.noise.shape
+        return self.noise
 
 
 def rollout_of(batch):

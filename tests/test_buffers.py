@@ -1,6 +1,7 @@
 """Replay memory: by hand, against a plain list, and against the original's numbers."""
 import copy
 import pickle
+import tracemalloc
 from collections import deque
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers import load_arrays, make_env
+from stable_baselines import DQN
 from stable_baselines.common import buffers
 from stable_baselines.common.buffers import PrioritizedReplayBuffer, ReplayBuffer
 from stable_baselines.common.gym_compat import spaces
@@ -102,6 +104,52 @@ class TestRing:
         assert [values.shape for values in batch] == [(4, 2), (4, 1), (4,) + np.shape(reward), (4, 2), (4,)]
         assert buffer.storage[1][2] == np.add(reward, .25)
 
+    def test_numbers_that_an_array_cannot_hold_widen_it(self, sharing):
+        buffer = ReplayBuffer(3)
+        buffer.add(np.array([1, 0]), np.array([0]), 0, [2, 0], False)
+        buffer.add(np.array([1, 0]), np.array([0]), 0, [.5, 0], False)
+        buffer.add([.5, 0], np.array([.25]), .125, np.float32([1.5, 2.5]), np.float32(1))
+        batch = buffer._take(np.arange(3))
+        assert batch.obs.tolist() == [[1, 0], [1, 0], [.5, 0]] and batch.actions.tolist() == [[0], [0], [.25]]
+        assert batch.next_obs.tolist() == [[2, 0], [.5, 0], [1.5, 2.5]] and batch.rewards.tolist() == [0, 0, .125]
+        assert batch.dones.tolist() == [0, 0, 1] and batch.actions.dtype == float
+        arrays = dict(buffer._arrays)
+        buffer.add(np.zeros(2, int), np.array([0]), 0, [2, 0], False)
+        assert all(arrays[name] is array for name, array in buffer._arrays.items())  # which hold that already
+
+    def test_numbers_that_an_array_cannot_hold_widen_it_at_once(self, sharing):
+        buffer = ReplayBuffer(4)
+        buffer.extend([[1, 2]] * 2, [0, 1], [0, 1], [[3, 4]] * 2, [False] * 2)
+        buffer.extend([[1.5, 2]] * 3, [0, .5, 1], [0, 1, 2], [[3.5, 4]] * 3, [False] * 3)
+        assert [row[1] for row in buffer.storage] == [1, 1, 0, .5]
+        assert [row[0][0] for row in buffer.storage] == [1.5, 1, 1.5, 1.5]
+        assert [row[3][0] for row in buffer.storage] == [3.5, 3, 3.5, 3.5]
+
+    def test_lesser_numbers_leave_the_dtype(self):
+        buffer = numbered(ReplayBuffer(3), 0, 1)
+        buffer.add(np.ones(2), np.int32(1), 1, np.ones(2, int), np.bool_(True))
+        assert [values.dtype for values in buffer.sample(1)] == [np.float32, int, float, np.float32, bool]
+
+    @pytest.mark.parametrize("position, wrong, words", [
+        (0, np.zeros(1), r"obs_t of the shape \(1,\): accepted is that of obs so far, \(2,\)"),
+        (0, 0., r"obs_t of the shape \(\)"), (1, [0], r"action of the shape \(1,\): .* actions so far, \(\)"),
+        (2, np.zeros(1), r"reward of the shape \(1,\)"), (3, np.zeros(3), r"obs_tp1 of the shape \(3,\)"),
+        (4, [True], r"done of the shape \(1,\)")])
+    def test_other_shapes_are_refused(self, sharing, position, wrong, words):
+        buffer = ReplayBuffer(3)
+        row = list(transition(0))
+        row[position] = wrong
+        if position == 3:  # those of the first transition must be alike
+            with pytest.raises(ValueError, match=words):
+                buffer.add(*row)
+            assert not buffer._arrays
+        numbered(buffer, 0, 2)
+        with pytest.raises(ValueError, match=words):
+            buffer.add(*row)
+        with pytest.raises(ValueError, match=words):
+            buffer.extend(*([values] for values in row))
+        assert [row[1] for row in buffer.storage] == [0, 1]
+
     def test_discrete_observations(self):
         buffer = ReplayBuffer(2)
         buffer.add(3, 1, 0., 4, False)
@@ -193,11 +241,65 @@ class TestSharing:
             assert self.own(buffer) == 3
         assert {int(row[3][0, 0, 0]) - int(row[0][0, 0, 0]) for row in buffer.storage} == {1}
 
-    def test_memory(self):
-        both, one = 100000 * 2 * 84 * 84 * 4, 100000 * 84 * 84 * 4
-        buffer = ReplayBuffer(1000)  # a hundredth
-        buffer.add(self.frames(0), 0, 0., self.frames(1), False)
-        assert one / 100 <= buffer.nbytes <= 1.002 * one / 100 < both / 100
+    @pytest.mark.parametrize("n_envs", [1, 4])
+    def test_memory(self, n_envs):
+        """An observation and the next one take one frame; all memory counts, which NumPy tells to tracemalloc."""
+        size, length = 1000, 200
+        frames = np.random.RandomState(0).randint(256, size=(length + 1, n_envs, 84, 84), dtype=np.uint8)
+        frame, zeros = 84 * 84, np.zeros(n_envs)
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        buffer = ReplayBuffer(size)
+        for number in range(3 * size // n_envs):
+            now = number % length
+            done = now == length - 1
+            if n_envs == 1:
+                buffer.add(frames[now, 0], 0, 0., frames[now + 1, 0], done)
+            else:
+                buffer.extend(frames[now], zeros, zeros, frames[now + 1], zeros + done)
+        used = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        n_extra = size // length + n_envs  # ends of episodes, and the newest
+        assert size * frame <= buffer.nbytes <= used <= (size + n_extra) * frame * 1.01 < 1.03 * size * frame
+        assert abs(used - buffer.nbytes) < .01 * used
+        assert buffer.nbytes >= (size + self.own(buffer)) * frame
+
+    @pytest.mark.parametrize("n_copies", [0, 4])
+    @pytest.mark.parametrize("size", [100, 2000])
+    def test_episodes(self, n_copies, size):
+        """Of whole episodes, each step of which may be followed by copies, as HER stores them."""
+        buffer = ReplayBuffer(size)
+        n_ends = min(size // (1 + n_copies) // 50 + 1, 20) * (1 + n_copies)
+        for episode in range(20):
+            steps = 51 * episode + np.repeat(np.arange(50), 1 + n_copies)
+            rows = np.zeros((2, len(steps), 7056), np.uint8)
+            rows[0, :, 0], rows[1, :, 0] = steps // 256, steps % 256
+            rows[:, :, 1] = np.tile(np.arange(1 + n_copies), 50)
+            after = rows.copy()
+            after[0, :, 0], after[1, :, 0] = (steps + 1) // 256, (steps + 1) % 256
+            buffer.extend(np.concatenate(list(rows), axis=1), steps, steps, np.concatenate(list(after), axis=1),
+                          steps % 51 == 49)
+            assert self.own(buffer) <= n_ends
+        for now, action, _, after, _ in buffer.storage:
+            assert now[0] * 256 + now[7056] == action and after[0] * 256 + after[7056] == action + 1
+            assert now[1] == after[1]
+
+    def test_unrelated_rows_are_not_compared(self, monkeypatch):
+        compared = []
+        equal = np.array_equal
+        monkeypatch.setattr(np, "array_equal", lambda left, right: compared.append(1) or equal(left, right))
+        buffer = ReplayBuffer(1000)
+        steps = np.arange(50)
+        for episode in range(4):  # equally long
+            rows = np.zeros((51, 7056), np.uint8)
+            rows[:, 0], rows[:, 1] = np.arange(51), episode
+            buffer.extend(rows[:-1], steps, steps, rows[1:], steps == 49)
+        assert self.own(buffer) == 4 and len(compared) == 4 * 50  # each with the next one, and the first to find it
+        compared.clear()
+        for number in range(20):
+            now = np.stack([self.frames(number + 30 * env).ravel()[:7056] for env in range(8)])
+            buffer.extend(now, [0] * 8, [0.] * 8, now + 1, [False] * 8)
+        assert len(compared) == 7 + 19 * 8  # only the first step of environments looks for an episode
 
     def test_order_of_other_kinds_costs_memory_and_loses_nothing(self):
         buffer = ReplayBuffer(10)
@@ -228,6 +330,51 @@ def test_normalized_by_the_environment(make):
 
 
 class TestState:
+    @pytest.mark.parametrize("make", [ReplayBuffer, lambda size: PrioritizedReplayBuffer(size, .6)])
+    @pytest.mark.parametrize("np_random", [None, np.random, np.random.RandomState(0)])
+    def test_copies_and_pickles(self, make, np_random):
+        buffer = self.fill(make(9))
+        buffer.np_random = np_random
+        assert buffer.np_random is (None if np_random is np.random else np_random)
+        for other in (copy.deepcopy(buffer), pickle.loads(pickle.dumps(buffer))):
+            draws = []
+            for one in (buffer, other):
+                np.random.seed(0)
+                if one.np_random is not None:
+                    one.np_random.seed(0)
+                draws.append(one.sample(20, beta=.4))
+            for left, right in zip(*draws):
+                np.testing.assert_array_equal(left, right)
+
+    @pytest.mark.parametrize("make", [ReplayBuffer, lambda size: PrioritizedReplayBuffer(size, .6)])
+    def test_is_independent(self, sharing, make):
+        buffer, other = self.fill(make(20)), make(20)
+        expected = copy.deepcopy(buffer.storage)
+        state = buffer.get_state()
+        other.set_state(state)
+        for array in (*state["_arrays"].values(), *state["_own_next_obs"].values()):
+            array[...] = 0
+        state["_own_next_obs"].clear(), state["_newest"].clear()
+        for one in (buffer, other):
+            for ours, theirs in zip(one.storage, expected):
+                assert all(map(np.array_equal, ours, theirs))
+
+    def test_of_a_model_is_copied_once(self):
+        env = make_env(spaces.Box(0, 255, (3000,), np.uint8), spaces.Discrete(2))
+        models = [DQN("MlpPolicy", env, policy_kwargs=dict(layers=[1])) for _ in range(2)]
+        for model in models:
+            model.replay_buffer = ReplayBuffer(2000)
+        rows = np.zeros((2000, 3000), np.uint8)
+        models[0].replay_buffer.extend(rows, rows[:, 0], rows[:, 0], rows, rows[:, 0])
+        n_bytes = models[0].replay_buffer.nbytes
+        tracemalloc.start()
+        state = models[0].training_state()
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * n_bytes
+        models[1].set_training_state(state)
+        assert tracemalloc.get_traced_memory()[1] < 2.1 * n_bytes
+        tracemalloc.stop()
+        assert len(models[1].replay_buffer) == 2000
+
     def fill(self, buffer):
         for step, _ in zip(play(np.random.RandomState(0), 2, 3), range(6)):
             buffer.extend(*step)

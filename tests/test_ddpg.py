@@ -11,10 +11,12 @@ from stable_baselines import DDPG, logger
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat, mpi_util, save_util
 from stable_baselines.common.buffers import ReplayBuffer
+from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.files import pickling
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.noise import AdaptiveParamNoiseSpec, NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines.ddpg import main
+from stable_baselines.ddpg.epochs import Epochs
 from stable_baselines.ddpg.policies import FeedForwardPolicy
 from test_mpi_blocks import Job
 
@@ -56,12 +58,23 @@ def make(env=None, policy="MlpPolicy", **kwargs):
 
 @pytest.mark.parametrize("name, value", [
     ("nb_rollout_steps", 0), ("nb_train_steps", 0), ("nb_eval_steps", 0), ("param_noise_adaption_interval", 0),
-    ("memory_limit", 0), ("tau", 1.5), ("clip_norm", -1), ("critic_l2_reg", -.1), ("observation_range", (1, -1)),
+    ("param_noise", .2), ("gamma", "high"), ("reward_scale", None), ("memory_limit", 0), ("tau", 1.5),
+    ("clip_norm", -1), ("critic_l2_reg", -.1), ("observation_range", (1, -1)),
     ("return_range", 5), ("enable_popart", True), ("actor_lr", "fast"), ("critic_lr", None)])
 @pytest.mark.filterwarnings("ignore:memory_limit is deprecated")
 def test_wrong_arguments_are_refused(name, value):
-    with pytest.raises((ValueError, TypeError), match=f"({name}|value_schedule)={value!r}".replace("(1, -1)", ".*")):
-        make(**{name: value})
+    model = make(_init_setup_model=False, **{name: value})
+    with pytest.raises((ValueError, TypeError), match=f"{name}={value!r}".replace("(1, -1)", ".*")):
+        model.setup_model()
+    assert model.graph is None
+
+
+def test_ranges_are_tuples_after_loading(tmp_path):
+    model, path = make(observation_range=(-3., 3.), return_range=(-np.inf, 9.)), str(tmp_path / "model.zip")
+    model.save(path)
+    assert save_util.load_from_file(path)[0]["observation_range"] == [-3., 3.]  # as in the files of 2.10
+    loaded = DDPG.load(path)
+    assert (loaded.observation_range, loaded.return_range) == ((-3., 3.), (-np.inf, 9.))
 
 
 def test_the_deprecated_names_of_the_memory():
@@ -242,7 +255,7 @@ def test_other_evaluation_environments(kind):
     model = DDPG("MlpPolicy", "ShortPendulum-v0", eval_env=eval_env, **SMALL)
     model.learn(30)
     n_envs = 1 if kind == "id" else 3
-    assert len(model._epochs.eval_episode_rewards_history) == 21 // 10 * n_envs
+    assert len(model._epochs.eval_returns) == 21 // 10 * n_envs
 
 
 def test_rendering():
@@ -270,7 +283,7 @@ def test_an_epoch_is_reported_on_its_own(tmp_path):
                 "eval/episodes": [1, 1, 2, 1, 2], "eval/return": [10] * 5}  # 14 steps an epoch
     for name, values in expected.items():
         assert list(table[name]) == values, name
-    assert model._epochs.epoch == 5 and not model._epochs.epoch_actions
+    assert (model._epochs.n_epochs, model._epochs.n_episodes) == (5, 15)
 
 
 def test_means_of_an_epoch_are_those_of_its_steps(tmp_path):
@@ -291,6 +304,63 @@ def test_means_of_an_epoch_are_those_of_its_steps(tmp_path):
                              ("train/loss_actor", np.mean([loss.actor_loss for loss in losses[updates]])),
                              ("train/loss_critic", np.mean([loss.critic_loss for loss in losses[updates]]))):
             np.testing.assert_allclose(table[name][row], values, rtol=1e-5, err_msg=name)
+
+
+def test_predictions_of_a_callback_do_not_show_in_reports(tmp_path):
+    def predict(locals_, _):
+        value = locals_["q_value"].copy()
+        locals_["self"].predict(np.float32([[500.], [600.]]))
+        locals_["self"].predict(np.float32([[500.]]), deterministic=False)
+        values.append((value, locals_["q_value"]))
+
+    values, model = [], make(verbose=1)
+    table = read_report(tmp_path, model, 20, log_interval=2, callback=predict)
+    before, after = np.array(values).swapaxes(0, 1)
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(table["rollout/Q_mean"], before.mean(), rtol=1e-5)
+
+
+def test_callbacks_and_what_they_see_change_no_report(tmp_path):
+    tables = []
+    for callback in (None, lambda locals_, _: None):
+        model = make(verbose=1, eval_env=Counter(), param_noise=AdaptiveParamNoiseSpec())
+        tables.append(read_report(tmp_path / str(callback is None), model, 60, log_interval=3, callback=callback))
+    ours, theirs = (table.drop(columns=["total/duration", "total/steps_per_second"]) for table in tables)
+    assert ours.equals(theirs) and "eval/Q" in ours and "train/param_noise_distance" in ours
+
+
+def test_a_long_epoch_takes_no_memory_where_nobody_looks():
+    model = make(eval_env=Counter())
+    model.learn(1000, log_interval=10 ** 6)
+    assert len(pickle.dumps(model._epochs)) < 5000
+
+
+def test_what_callbacks_see_of_an_epoch(monkeypatch):
+    calls, seen = [], []
+    offered = Epochs.offered
+
+    def count_calls(epochs):
+        calls.append(epochs)
+        return offered(epochs)
+
+    class Watch(BaseCallback):
+        """Notes what there is at each step and at the end."""
+
+        def _on_step(self):
+            seen.append([self.locals[name] for name in ("episodes", "epoch", "epoch_episodes", "episode_step",
+                                                        "episode_reward", "total_steps")]
+                        + [len(self.locals[name]) for name in ("epoch_actions", "epoch_qs", "epoch_actor_losses",
+                                                               "epoch_adaptive_distances", "epoch_episode_steps")])
+
+        _on_training_end = _on_step
+
+    monkeypatch.setattr(Epochs, "offered", count_calls)
+    make(nb_rollout_steps=15).learn(45, log_interval=2, callback=Watch())
+    assert len(calls) == 1 + 45  # at the start and at every step
+    assert seen[0] == [0, 0, 0, 0, 0, 1] + [0, 0, 0, 0, 0]
+    assert seen[25] == [2, 0, 2, 5, 5, 26] + [25, 25, 4, 1, 2]
+    assert seen[32] == [3, 1, 0, 2, 2, 33] + [2, 2, 0, 0, 0]  # an epoch ended
+    assert seen[-1] == [4, 1, 1, 5, 5, 45] + [15, 15, 4, 1, 1]
 
 
 def test_everything_is_reported(tmp_path):

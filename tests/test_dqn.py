@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import make_cartpoles, make_env, record_calls, record_locals
-from stable_baselines import DQN
+from stable_baselines import DQN, logger
 from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.buffers import PrioritizedReplayBuffer
 from stable_baselines.common.gym_compat import spaces
@@ -214,6 +214,18 @@ def test_build_train_by_hand(session):
     smaller = train(obs, np.zeros(6, int), ones, obs, ones, ones)
     assert np.abs(smaller).mean() < np.abs(errors).mean()
     assert act(obs).shape == (6,)
+
+
+def test_reports_count_the_episodes_that_ended(tmp_path):
+    """In the original the running one counts too."""
+    env = make_env(BOX, spaces.Discrete(2))  # episodes of ten steps
+    model = DQN("MlpPolicy", env, verbose=1, learning_starts=10, batch_size=4, **SMALL)
+    with logger.ScopedConfigure(str(tmp_path), ["csv"]):
+        seen = record_locals(model, 100, "num_episodes")
+        model.learn(100, log_interval=2)
+    table = logger.read_csv(str(tmp_path / "progress.csv"))
+    assert list(table["episodes"]) == [2, 4, 6, 8, 10] and list(table["steps"]) == [20, 40, 60, 80, 100]
+    assert seen[11]["num_episodes"] == 1 and seen[99]["num_episodes"] == 9
 
 
 # ---------------------------------------------------------------- commands

@@ -1,5 +1,7 @@
 """HER: observations as vectors, goals in hindsight, and a model around a model."""
+import copy
 import json
+import pickle
 import zipfile
 from functools import partial
 
@@ -307,6 +309,42 @@ class TestReplay:
             assert all(map(np.array_equal, ours, theirs))
         assert len(memory) == len(rows) + 4
 
+    def test_state_is_independent(self):
+        memory, _ = remember("future", 2, [EPISODE, [1]])
+        other, _ = remember("future", 2, [])
+        state = memory.get_state()
+        other.set_state(state)
+        state["episodes"][0][0].obs[:] = 7
+        state["episodes"][0][0].info["x"] = 7
+        state["episodes"][0].clear()
+        for one in (memory, other):
+            (step,) = one.episode_transitions[0]
+            assert step.obs.tolist() == [0, 0, 0, 9] and step.info == {"x": 1}
+
+    @pytest.mark.parametrize("np_random", [np.random, np.random.RandomState(0)])
+    def test_copies_and_pickles(self, np_random):
+        """With its environment, as in Stable Baselines 2.10."""
+        memory, rows = remember("future", 2, [EPISODE, [1]], memory=ReplayBuffer(1000, np_random))
+        for other in (copy.deepcopy(memory), pickle.loads(pickle.dumps(memory))):
+            assert rows_of(other) == rows and len(other.episode_transitions[0]) == 1
+            other.add(np.ones(4), 3, -1., np.full(4, 4), True, {})
+            assert len(other) == len(rows) + 4
+
+    def test_large_observations_are_shared(self):
+        """All copies of an episode have the same goal, and so the next observations are those of the next copies."""
+        memory, _ = remember("final", 4, [], HERGoalEnvWrapper(Walk(observation=(2000,))))
+        frames = np.random.RandomState(0).rand(51, 2002).astype(np.float32)
+        frames[:, -1] = 9
+        for _ in range(3):
+            for number in range(50):
+                memory.add(frames[number], 0, -1., frames[number + 1], number == 49, {})
+        n_bytes = frames[0].nbytes
+        assert len(memory._own_next_obs) == 3 * 5 and memory.nbytes < n_bytes * (1000 + 3 * 5 + 10)
+        for now, _, _, after, _ in memory.storage:
+            number = np.flatnonzero(frames[:, 0] == now[0])[0]
+            np.testing.assert_array_equal(after[:-1], frames[number + 1, :-1])
+            assert now[-1] == after[-1]
+
     def test_refusals(self):
         for wrong in (-1, 1.5, True, "4"):
             with pytest.raises(ValueError, match="n_sampled_goal=.*accepted is"):
@@ -366,7 +404,29 @@ class FirstIsLast(Walk):
         return rewards[::-1] if np.ndim(rewards) else rewards
 
 
+class Distance(Walk):
+    """Computes the distance with the axis of the goal, for a single step or for many."""
+
+    def compute_reward(self, achieved_goal, desired_goal, info):
+        self.calls.append(np.shape(achieved_goal))
+        return -np.abs(np.subtract(achieved_goal, desired_goal))
+
+
+class DistanceOfOne(Distance):
+    """The same, of a single step only."""
+
+    def compute_reward(self, achieved_goal, desired_goal, info):
+        assert np.ndim(achieved_goal) == 1
+        return Distance.compute_reward(self, achieved_goal, desired_goal, info)
+
+
 class TestRewards:
+    @pytest.mark.parametrize("model_class, in_batches", [(Distance, True), (DistanceOfOne, False)])
+    def test_an_array_with_one_number_is_a_reward(self, model_class, in_batches):
+        memory, rows = remember("final", 2, [EPISODE] * 3, HERGoalEnvWrapper(model_class()))
+        assert [row[2] for row in rows] == [-8, -3, -3, -6, -1, -1, -5, 0, 0] * 3
+        assert memory._rewards_batches is in_batches and memory.sample(2).rewards.shape == (2,)
+
     @pytest.mark.parametrize("model_class, in_batches", [
         (Walk, True), (One, False), (OneForAll, False), (FirstIsLast, False)])
     def test_all_at_once_if_that_gives_the_same(self, model_class, in_batches):

@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, FixedBatch, assert_parameters, build_model, group, load_arrays
 from stable_baselines import DDPG
-from stable_baselines.common import tf_util
-from stable_baselines.common.buffers import Transitions
+from stable_baselines.common import losses, tf_util
 from stable_baselines.ddpg import ddpg
 from stable_baselines.ddpg.epochs import Epochs
 
@@ -29,8 +28,8 @@ def test_losses_by_hand():
     with tf.Graph().as_default():
         values = tf.constant([[1.], [3.]])
         critic, actor, gradient = evaluate(
-            ddpg.critic_loss(values, tf.constant([[2.], [1.]])), ddpg.actor_loss(values),
-            tf.gradients(ddpg.actor_loss(values), values)[0])
+            losses.value_function_loss(values, tf.constant([[2.], [1.]])), losses.actor_value_loss(values),
+            tf.gradients(losses.actor_value_loss(values), values)[0])
     assert critic == 2.5  # (1^2 + 2^2) / 2, without a further half
     assert actor == -2.
     np.testing.assert_array_equal(gradient, [[-.5], [-.5]])
@@ -81,16 +80,6 @@ def test_the_penalty_covers_weights_and_gains_but_the_last_layer(policy, names):
     np.testing.assert_allclose(model.sess.run(penalty), expected, rtol=1e-5)
 
 
-class FixedBatch:
-    """A memory that always returns the batch of a case."""
-
-    def __init__(self, batch):
-        self.batch = Transitions(**{name: batch[name] for name in Transitions._fields})
-
-    def sample(self, batch_size, env=None):
-        return self.batch
-
-
 def make_model(name, **changed):
     """Build the model of a case, with its parameters and batch."""
     case, arrays = CASES[name], load_arrays(name)
@@ -98,7 +87,7 @@ def make_model(name, **changed):
     model = build_model(DDPG, dict(case, constructor=constructor))
     model.load_parameters(group(arrays, "param/"))
     model.replay_buffer = FixedBatch(group(arrays, "batch/"))
-    model._epochs, model._losses, model._reference = Epochs(1), [], None
+    model._epochs, model._losses, model._reference = Epochs(1, keeps_lists=False), [], None
     return model
 
 

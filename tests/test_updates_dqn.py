@@ -31,7 +31,7 @@ def test_chosen_values():
 
 def test_the_target_is_the_reward_alone_at_an_end():
     next_values = tf.constant([4., 8.])
-    targets = build_graph.q_target(tf.constant([1., 1.]), next_values, tf.constant([0., 1.]), gamma=.5)
+    targets = build_graph.q_target(tf.constant([1., 1.]), tf.constant([0., 1.]), next_values, gamma=.5)
     assert evaluate(targets)[0].tolist() == [3., 1.]
     assert tf.gradients(targets, next_values) == [None]
 

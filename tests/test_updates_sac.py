@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, FixedBatch, FixedNoise, assert_parameters, build_model, group, load_arrays
 from stable_baselines import SAC
 from stable_baselines.common import tf_util
-from stable_baselines.common.buffers import Transitions
 from stable_baselines.sac import policies, sac
 
 SAC_CASES = sorted(name for name in CASES if name.startswith("sac_"))
@@ -95,27 +94,6 @@ def test_temperature_loss_by_hand():
     assert tf.gradients(loss, logp) == [None]
     loss, gradient = evaluate(loss, tf.gradients(loss, log_ent_coef)[0])
     assert loss == -2. * (2.5 - 2.) and gradient == -(2.5 - 2.)
-
-
-class FixedBatch:
-    """A memory that always returns the batch of a case."""
-
-    def __init__(self, batch):
-        self.batch = Transitions(**{name: batch[name] for name in Transitions._fields})
-
-    def sample(self, batch_size, env=None):
-        return self.batch
-
-
-class FixedNoise:
-    """A generator that always draws the noise of a case."""
-
-    def __init__(self, noise):
-        self.noise = noise
-
-    def standard_normal(self, shape):
-        assert shape == self.noise.shape
-        return self.noise
 
 
 def make_model(name, **changed):

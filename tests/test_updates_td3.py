@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import CASES, assert_parameters, build_model, group, load_arrays
+from helpers import CASES, FixedBatch, FixedNoise, assert_parameters, build_model, group, load_arrays
 from stable_baselines import TD3
-from stable_baselines.common import tf_util
-from stable_baselines.common.buffers import Transitions
+from stable_baselines.common import losses, tf_util
 from stable_baselines.td3 import td3
 
 TD3_CASES = sorted(name for name in CASES if name.startswith("td3_"))
@@ -24,8 +23,8 @@ def test_losses_by_hand():
     with tf.Graph().as_default():
         q_values = tf.constant([[1.], [3.]])
         critic, actor, gradient = evaluate(
-            td3.critic_loss(q_values, tf.constant([[2.], [1.]])), td3.actor_loss(q_values),
-            tf.gradients(td3.actor_loss(q_values), q_values)[0])
+            losses.value_function_loss(q_values, tf.constant([[2.], [1.]])), losses.actor_value_loss(q_values),
+            tf.gradients(losses.actor_value_loss(q_values), q_values)[0])
     assert critic == 2.5  # (1^2 + 2^2) / 2, without a further half
     assert actor == -2.
     np.testing.assert_array_equal(gradient, [[-.5], [-.5]])
@@ -34,8 +33,8 @@ def test_losses_by_hand():
 def test_the_target_is_the_smaller_critic_and_the_reward_alone_at_an_end():
     with tf.Graph().as_default():
         next_qf1, next_qf2 = tf.constant([[4.], [8.], [8.]]), tf.constant([[6.], [2.], [2.]])
-        targets = td3.q_target(tf.constant([[1.], [1.], [1.]]), tf.constant([[0.], [0.], [1.]]), next_qf1, next_qf2,
-                               gamma=.5)
+        targets = td3.double_q_target(tf.constant([[1.], [1.], [1.]]), tf.constant([[0.], [0.], [1.]]), next_qf1,
+                                      next_qf2, gamma=.5)
         assert tf.gradients(targets, [next_qf1, next_qf2]) == [None, None]
         assert evaluate(targets)[0].tolist() == [[3.], [2.], [1.]]
 
@@ -47,34 +46,14 @@ def test_smoothing_clips_the_noise_and_then_the_action():
         assert evaluate(actions)[0].tolist() == [[.25], [-.25], [.5], [-.5], [1.]]
 
 
-class FixedBatch:
-    """A memory that always returns the batch of a case."""
-
-    def __init__(self, batch):
-        self.batch = Transitions(**{name: batch[name] for name in Transitions._fields})
-
-    def sample(self, batch_size, env=None):
-        return self.batch
-
-
-class FixedNoise:
-    """A generator that always draws the noise of a case; zeros for those without."""
-
-    def __init__(self, batch):
-        self.noise = batch.get("target_noise", np.zeros_like(batch["actions"]))
-
-    def standard_normal(self, shape):
-        assert shape == self.noise.shape
-        return self.noise
-
-
 def make_model(name, policy_delay):
     """Build the model of a case, with its parameters, batch and noise."""
     case, arrays = CASES[name], load_arrays(name)
     case = dict(case, constructor=dict(case["constructor"], policy_delay=str(policy_delay)))
     model, batch = build_model(TD3, case), group(arrays, "batch/")
     model.load_parameters(group(arrays, "param/"))
-    model.replay_buffer, model.np_random = FixedBatch(batch), FixedNoise(batch)
+    noise = batch.get("target_noise", np.zeros_like(batch["actions"]))
+    model.replay_buffer, model.np_random = FixedBatch(batch), FixedNoise(noise)
     return model
 
 

@@ -1,4 +1,5 @@
 """ACER's replay memory: whole segments, so that returns and recurrent states can be computed anew."""
+import copy
 from typing import Any, Dict, NamedTuple, Optional
 
 import numpy as np
@@ -150,9 +151,9 @@ class Buffer:
         return tuple(self.sample()[:6])
 
     def get_state(self) -> Dict[str, Any]:
-        """Return what is stored."""
-        return dict(_arrays=self._arrays, next_idx=self.next_idx, num_in_buffer=self.num_in_buffer)
+        """Return a copy of what is stored."""
+        return copy.deepcopy(dict(_arrays=self._arrays, next_idx=self.next_idx, num_in_buffer=self.num_in_buffer))
 
     def set_state(self, state: Dict[str, Any]) -> None:
-        """Store what ``get_state`` returned."""
-        vars(self).update(state)
+        """Store a copy of what ``get_state`` returned."""
+        vars(self).update(copy.deepcopy(state))

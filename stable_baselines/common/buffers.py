@@ -1,5 +1,6 @@
 """Replay memory of the off-policy algorithms: rings of single transitions."""
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+import copy
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -8,6 +9,11 @@ from stable_baselines.common.vec_env import VecNormalize
 
 # Size of an observation, in bytes, from which the next observations are not stored a second time.
 SHARED_FROM = 4096
+
+# the arrays, and the arguments that they keep, in their order
+ARGUMENTS = dict(obs='obs_t', actions='action', rewards='reward', next_obs='obs_tp1', dones='done')
+
+Kinds = List[Tuple[np.dtype, Tuple[int, ...]]]  # dtype and shape of each argument
 
 
 class Transitions(NamedTuple):
@@ -37,14 +43,15 @@ class ReplayBuffer:
     A ring of transitions.
 
     The arrays are allocated at the first transition, which decides shapes and dtypes (rewards are floats in any case),
-    and use memory as they fill. A million transitions of Pendulum take 37 MB.
+    and use memory as they fill. An array of integers that is given floats becomes one of floats. A million transitions
+    of Pendulum take 37 MB.
 
     The next observation of a step is nearly always the observation of the step after it. Small observations are stored
     twice all the same, because that takes less time. Of large ones, such as frames, one is stored per transition, and
     one more for each end of an episode: 100,000 transitions of 84x84x4 frames take 2.8 GB instead of 5.6. To add
     one takes 10 microseconds instead of 4, to sample takes as long as with both. For that, the steps of n environments
-    are to be given to ``extend`` together, always in the same order, those of one to ``add``; in another order all is
-    stored, and nothing is lost.
+    are to be given to ``extend`` together, always in the same order, those of one to ``add``, or those of an episode to
+    ``extend``, equally many rows apart; in another order all is stored, and nothing is lost.
 
     :param size: number of transitions to keep
     :param np_random: where the samples are drawn from; None means NumPy's global generator
@@ -54,6 +61,7 @@ class ReplayBuffer:
         if size < 1:
             raise ValueError(f"size={size!r}: accepted is a positive integer")
         self.np_random = np_random
+        self._kinds: Optional[List[Any]] = None  # of the last transition, if it takes no closer look to tell
         self._size = size
         self._next_idx = 0
         self._n_stored = 0
@@ -61,10 +69,19 @@ class ReplayBuffer:
         # Of large observations ``_arrays['next_slot']`` says whose observation the next observation of a transition is,
         # and those that are nobody's, or nobody's yet, are here, by the slot of the transition.
         self._own_next_obs: Dict[int, np.ndarray] = {}
-        self._newest: List[int] = []  # slots of the last call
+        self._newest: List[int] = []  # slots of the last call whose successors may come with the next one
 
     def __len__(self) -> int:
         return self._n_stored
+
+    @property
+    def np_random(self) -> Any:
+        """Where the samples are drawn from; None means NumPy's global generator."""
+        return self._np_random
+
+    @np_random.setter
+    def np_random(self, np_random: Any) -> None:
+        self._np_random = None if np_random is np.random else np_random  # a module cannot be pickled
 
     @property
     def buffer_size(self) -> int:
@@ -73,8 +90,8 @@ class ReplayBuffer:
 
     @property
     def nbytes(self) -> int:
-        """The memory of the full buffer, in bytes; without the next observations at the ends of episodes."""
-        return sum(array.nbytes for array in self._arrays.values())
+        """The memory of the full buffer, in bytes, with the extra next observations that it has now."""
+        return sum(array.nbytes for array in (*self._arrays.values(), *self._own_next_obs.values()))
 
     @property
     def storage(self) -> List[Tuple[Any, Any, Any, Any, Any]]:
@@ -98,10 +115,17 @@ class ReplayBuffer:
         :param reward: the reward
         :param obs_tp1: the next observation, at the end of an episode its last one
         :param done: whether the step ended its episode
+        :raises ValueError: if a shape is not that of the transitions before
         """
-        if not self._arrays:
-            self._allocate(obs_t, action, reward, done)
-        self._write(self._next_idx, 1, obs_t, action, reward, obs_tp1, done)
+        row: Any = (obs_t, action, reward, obs_tp1, done)
+        # of a number the type says enough, and faster
+        kinds = [(values.dtype, values.shape) if type(values) is np.ndarray else type(values) for values in row]
+        if kinds != self._kinds:
+            are_known = all(isinstance(values, (np.ndarray, np.generic, int, float)) for values in row)
+            row = [np.asarray(values) for values in row]
+            self._make_room([(values.dtype, values.shape) for values in row])
+            self._kinds = kinds if are_known else None  # of a list it does not
+        self._write(self._next_idx, 1, *row)
 
     def extend(self, obs_t: Any, action: Any, reward: Any, obs_tp1: Any, done: Any) -> None:
         """
@@ -112,7 +136,7 @@ class ReplayBuffer:
         :param reward: the rewards
         :param obs_tp1: the next observations
         :param done: whether the steps ended their episodes
-        :raises ValueError: if these are not equally many
+        :raises ValueError: if these are not equally many, or if a shape is not that of the transitions before
         """
         rows = [np.asarray(values) for values in (obs_t, action, reward, obs_tp1, done)]
         counts = [len(values) for values in rows]
@@ -121,22 +145,38 @@ class ReplayBuffer:
         n_rows = min(counts[0], self._size)
         if n_rows == 0:
             return
-        obs, actions, rewards, next_obs, dones = (values[-n_rows:] for values in rows)
-        if not self._arrays:
-            self._allocate(obs[0], actions[0], rewards[0], dones[0])
+        kinds = [(values.dtype, values.shape[1:]) for values in rows]
+        if kinds != self._kinds:
+            self._make_room(kinds)
+            self._kinds = kinds
         slots = (self._next_idx + np.arange(n_rows)) % self._size
-        self._write(slots, n_rows, obs, actions, rewards, next_obs, dones)
+        self._write(slots, n_rows, *(values[-n_rows:] for values in rows))
 
-    def _allocate(self, obs: Any, action: Any, reward: Any, done: Any) -> None:
-        """Make the arrays for transitions like this one."""
-        rows = dict(obs=np.asarray(obs), actions=np.asarray(action), rewards=np.asarray(reward), dones=np.asarray(done))
-        if rows['obs'].nbytes < SHARED_FROM:
-            rows['next_obs'] = rows['obs']
+    def _make_room(self, kinds: Kinds) -> None:
+        """See to arrays that can hold transitions of these kinds."""
+        arrays = dict(self._arrays) or self._allocate(kinds)
+        for (name, argument), (dtype, shape) in zip(ARGUMENTS.items(), kinds):
+            name = name if name in arrays else 'obs'
+            array = arrays[name]
+            if shape != array.shape[1:]:
+                raise ValueError(f"{argument} of the shape {shape}: accepted is that of {name} so far, "
+                                 f"{array.shape[1:]}")
+            if not np.can_cast(dtype, array.dtype, 'same_kind'):
+                arrays[name] = np.empty(array.shape, np.result_type(array.dtype, dtype))
+                arrays[name][:len(self)] = array[:len(self)]
+        self._arrays = arrays
+
+    def _allocate(self, kinds: Kinds) -> Dict[str, np.ndarray]:
+        """Make the arrays for transitions of these kinds."""
+        of = dict(zip(ARGUMENTS, kinds))
+        dtype, shape = of['obs']
+        if dtype.itemsize * np.prod(shape, dtype=int) < SHARED_FROM:
+            of['next_obs'] = of['obs']
         else:
-            rows['next_slot'] = np.asarray(self._next_idx)
-        dtypes = {name: row.dtype for name, row in rows.items()}
-        dtypes['rewards'] = np.result_type(dtypes['rewards'], np.float32)
-        self._arrays = {name: np.empty((self._size,) + row.shape, dtypes[name]) for name, row in rows.items()}
+            del of['next_obs']
+            of['next_slot'] = np.dtype(int), ()
+        of['rewards'] = np.result_type(of['rewards'][0], np.float32), of['rewards'][1]
+        return {name: np.empty((self._size,) + shape, dtype) for name, (dtype, shape) in of.items()}
 
     def _write(self, slots: Union[int, np.ndarray], n_rows: int, obs: Any, actions: Any, rewards: Any, next_obs: Any,
                dones: Any) -> None:
@@ -149,27 +189,40 @@ class ReplayBuffer:
         if 'next_obs' in arrays:
             arrays['next_obs'][slots] = next_obs
         elif isinstance(slots, int):
-            self._share([slots], [next_obs])
+            self._share([slots], next_obs[None])
         else:
             self._share(slots.tolist(), next_obs)
         self._next_idx = (self._next_idx + n_rows) % self._size
         self._n_stored = min(self._n_stored + n_rows, self._size)
 
-    def _share(self, slots: List[int], next_obs: Sequence[Any]) -> None:
+    def _share(self, slots: List[int], next_obs: np.ndarray) -> None:
         """Keep next observations until their successors come; the observations in ``slots`` may be such successors."""
         obs, next_slot, own = self._arrays['obs'], self._arrays['next_slot'], self._own_next_obs
+        next_obs = next_obs.astype(obs.dtype, copy=False)
         for slot in slots:
             own.pop(slot, None)  # of the transition that was there
+        n_apart = 0
         if len(slots) == len(self._newest):
             for before, slot in zip(self._newest, slots):
                 # A slot is overwritten later than those before it, so that none refers to what is there no more.
                 if before in own and np.array_equal(own[before], obs[slot]):
                     next_slot[before] = slot
                     del own[before]
-        for slot, values in zip(slots, next_obs):
-            next_slot[slot] = slot
-            own[slot] = np.array(values, obs.dtype)
-        self._newest = slots
+                    n_apart = len(slots)  # steps of environments: none follows another of this call
+        n_apart = n_apart or self._find_first_successor(slots, next_obs[0])
+        for row, (slot, values) in enumerate(zip(slots, next_obs)):
+            successor = slots[row + n_apart] if row + n_apart < len(slots) else slot
+            if successor != slot and np.array_equal(values, obs[successor]):
+                next_slot[slot] = successor
+            else:
+                next_slot[slot] = slot
+                own[slot] = values.copy()
+        self._newest = slots[-n_apart:]
+
+    def _find_first_successor(self, slots: List[int], first_next_obs: np.ndarray) -> int:
+        """Return how many rows after the first transition of a call the next one of its episode lies."""
+        obs, n_rows = self._arrays['obs'], len(slots)
+        return next((row for row in range(1, n_rows) if np.array_equal(obs[slots[row]], first_next_obs)), n_rows)
 
     def sample(self, batch_size: int, env: Optional[VecNormalize] = None, **_kwargs) -> Transitions:
         """
@@ -207,10 +260,10 @@ class ReplayBuffer:
         return Transitions(obs, actions, rewards, next_obs, dones)
 
     def get_state(self) -> Dict[str, Any]:
-        """Return what is stored, without the unused memory."""
-        return dict(_size=self._size, _next_idx=self._next_idx, _n_stored=len(self), _newest=self._newest,
-                    _arrays={name: array[:len(self)] for name, array in self._arrays.items()},
-                    _own_next_obs=self._own_next_obs)
+        """Return a copy of what is stored, without the unused memory."""
+        return dict(_size=self._size, _next_idx=self._next_idx, _n_stored=len(self), _newest=list(self._newest),
+                    _arrays={name: array[:len(self)].copy() for name, array in self._arrays.items()},
+                    _own_next_obs=copy.deepcopy(self._own_next_obs))
 
     def set_state(self, state: Dict[str, Any]) -> None:
         """
@@ -221,7 +274,7 @@ class ReplayBuffer:
         """
         if state['_size'] != self._size:
             raise ValueError(f"state of a buffer of size {state['_size']}: accepted is one of size {self._size}")
-        vars(self).update(state, _own_next_obs=dict(state['_own_next_obs']), _arrays={})
+        vars(self).update(state, _own_next_obs=copy.deepcopy(state['_own_next_obs']), _arrays={}, _kinds=None)
         for name, rows in state['_arrays'].items():
             self._arrays[name] = np.empty((self._size,) + rows.shape[1:], rows.dtype)
             self._arrays[name][:len(rows)] = rows

@@ -8,10 +8,15 @@ import numpy as np
 
 
 class ActionNoise(ABC):
-    """Noise to be added to actions, drawn from NumPy's global generator."""
+    """Noise to be added to actions, drawn from NumPy's global generator, in a training from the model's own."""
+
+    np_random: Any = np.random
 
     def __init__(self):
         super().__init__()
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != 'np_random'}
 
     def reset(self) -> None:
         """Begin a new episode."""
@@ -29,13 +34,13 @@ class NormalActionNoise(ActionNoise):
     :param sigma: its standard deviation, a number or of the same shape; larger values explore more widely
     """
 
-    def __init__(self, mean, sigma):
+    def __init__(self, mean: Any, sigma: Any):
         super().__init__()
         self._mu = mean
         self._sigma = sigma
 
     def __call__(self) -> np.ndarray:
-        return np.random.normal(self._mu, self._sigma)
+        return self.np_random.normal(self._mu, self._sigma)
 
     def __repr__(self) -> str:
         return f"NormalActionNoise(mu={self._mu}, sigma={self._sigma})"
@@ -54,7 +59,8 @@ class OrnsteinUhlenbeckActionNoise(ActionNoise):
     :param initial_noise: the noise before the first step of an episode; None means 0
     """
 
-    def __init__(self, mean, sigma, theta=.15, dt=1e-2, initial_noise: Optional[np.ndarray] = None):
+    def __init__(self, mean: Any, sigma: Any, theta: float = .15, dt: float = 1e-2,
+                 initial_noise: Optional[np.ndarray] = None):
         super().__init__()
         self._mu = mean
         self._sigma = sigma
@@ -66,7 +72,7 @@ class OrnsteinUhlenbeckActionNoise(ActionNoise):
 
     def __call__(self) -> np.ndarray:
         drift = self._theta * (self._mu - self.noise_prev) * self._dt
-        diffusion = self._sigma * np.sqrt(self._dt) * np.random.normal(size=np.shape(self._mu))
+        diffusion = self._sigma * np.sqrt(self._dt) * self.np_random.normal(size=np.shape(self._mu))
         self.noise_prev = self.noise_prev + drift + diffusion
         return self.noise_prev
 

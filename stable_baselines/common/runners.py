@@ -1,4 +1,5 @@
 """Collecting data from vectorised environments."""
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -76,12 +77,12 @@ class AbstractEnvRunner(ABC):
         raise NotImplementedError
 
     def get_state(self) -> Dict[str, Any]:
-        """Return where the next step goes on, but for the state of the environments themselves."""
-        return dict(obs=self.obs, dones=self.dones, states=self.states)
+        """Return a copy of where the next step goes on, but for the state of the environments themselves."""
+        return copy.deepcopy(dict(obs=self.obs, dones=self.dones, states=self.states))
 
     def set_state(self, state: Dict[str, Any]) -> None:
-        """Go on from what ``get_state`` returned."""
-        vars(self).update(state)
+        """Go on from a copy of what ``get_state`` returned."""
+        vars(self).update(copy.deepcopy(state))
 
 
 class SegmentRunner(AbstractEnvRunner):
@@ -415,8 +416,6 @@ def true_next_obs(next_obs: np.ndarray, dones: np.ndarray, infos: List[Dict[str,
         return next_obs
     next_obs = next_obs.copy()
     for index in np.flatnonzero(dones):
-        if 'terminal_observation' not in infos[index]:
-            raise ValueError(f"infos[{index}]={infos[index]}: accepted is one with a 'terminal_observation' where an "
-                             "episode ends")
-        next_obs[index] = infos[index]['terminal_observation']
+        # some VecEnvs do not tell; what they show has no influence on a value that is not bootstrapped
+        next_obs[index] = infos[index].get('terminal_observation', next_obs[index])
     return next_obs

@@ -4,7 +4,7 @@ Deep Deterministic Policy Gradient, https://arxiv.org/abs/1509.02971
 With noise on parameters, https://arxiv.org/abs/1706.01905, and Pop-Art, https://arxiv.org/abs/1602.07714
 """
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -13,13 +13,15 @@ from stable_baselines import logger
 from stable_baselines.common import mpi_util, old_names, tf_util
 from stable_baselines.common.buffers import ReplayBuffer
 from stable_baselines.common.gym_compat.spaces import unscale_action
+from stable_baselines.common.losses import actor_value_loss, q_target, value_function_loss
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import Episodes, OffPolicyRLModel
-from stable_baselines.common.models.training import Training, check_counts, check_numbers
+from stable_baselines.common.models.training import Training, as_count, check_counts, check_numbers, check_schedules
 from stable_baselines.common.mpi_adam import MpiAdam
 from stable_baselines.common.mpi_moments import mpi_mean
 from stable_baselines.common.mpi_running_mean_std import RunningMeanStd
+from stable_baselines.common.noise import AdaptiveParamNoiseSpec
 from stable_baselines.common.schedules import get_schedule_fn
 from stable_baselines.common.vec_env import VecEnv
 from stable_baselines.ddpg.epochs import Epochs
@@ -50,25 +52,6 @@ class LearningRates(NamedTuple):
 
     actor: float
     critic: float
-
-
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_values: tf.Tensor, gamma: float) -> tf.Tensor:
-    r"""
-    What the critic learns, equation 5 of the paper.
-
-    .. math:: y = r + \gamma (1 - d) Q'(s', \pi'(s'))
-    """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
-
-
-def critic_loss(values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """The mean squared error of the critic, both on its own scale."""
-    return tf.reduce_mean(tf.square(values - targets))
-
-
-def actor_loss(values: tf.Tensor) -> tf.Tensor:
-    """Minus the mean value of the actor's actions; its gradient is equation 6 of the paper."""
-    return -tf.reduce_mean(values)
 
 
 def l2_penalty(params: Sequence[tf.Variable], coef: float) -> tf.Tensor:
@@ -280,21 +263,28 @@ class DDPG(OffPolicyRLModel):
     def setup_model(self) -> None:
         check_counts(nb_train_steps=self.nb_train_steps, nb_rollout_steps=self.nb_rollout_steps,
                      nb_eval_steps=self.nb_eval_steps, param_noise_adaption_interval=self.param_noise_adaption_interval,
-                     **({} if self.memory_limit is None else dict(memory_limit=self.memory_limit)))
+                     **({} if self.memory_limit is None else dict(memory_limit=as_count(self.memory_limit))))
         check_numbers(0, critic_l2_reg=self.critic_l2_reg, clip_norm=np.inf if self.clip_norm is None else
                       self.clip_norm)
+        check_numbers(-np.inf, reward_scale=self.reward_scale)
+        if not (self.param_noise is None or isinstance(self.param_noise, AdaptiveParamNoiseSpec)):
+            raise ValueError(f"param_noise={self.param_noise!r}: accepted is an AdaptiveParamNoiseSpec or None")
         for name in ('observation_range', 'return_range'):
             if not (np.shape(getattr(self, name)) == (2,) and np.less(*getattr(self, name))):
                 raise ValueError(f"{name}={getattr(self, name)!r}: accepted is a pair of numbers (low, high)")
-        for name in ('actor_lr', 'critic_lr'):
-            if getattr(self, name) is None:
-                raise ValueError(f"{name}=None: accepted is a number or a function of the progress remaining")
+        check_schedules(actor_lr=self.actor_lr, critic_lr=self.critic_lr)
         if self.enable_popart and not self.normalize_returns:
             raise ValueError("enable_popart=True, normalize_returns=False: accepted is Pop-Art with normalize_returns")
         super().setup_model()
 
+    def _take_over(self, data: Dict[str, Any]) -> Set[str]:
+        # the JSON of a file has no tuples
+        ranges = {name: tuple(data[name]) for name in ('observation_range', 'return_range')
+                  if isinstance(data.get(name), list)}
+        return super()._take_over(dict(data, **ranges))
+
     def _make_replay_buffer(self) -> ReplayBuffer:
-        size = self.buffer_size if self.memory_limit is None else self.memory_limit
+        size = as_count(self.buffer_size if self.memory_limit is None else self.memory_limit)
         if self.memory_policy is None:
             return ReplayBuffer(size, self.np_random)
         replay_buffer = self.memory_policy(size)
@@ -398,10 +388,10 @@ class DDPG(OffPolicyRLModel):
     def _build_losses(self) -> Losses:
         """Build the losses of a batch."""
         targets = tf.clip_by_value(normalize(self.target_q, self.ret_rms), *self.return_range)
-        loss = critic_loss(self.normalized_critic_tf, targets)
+        loss = value_function_loss(self.normalized_critic_tf, targets)
         if self.critic_l2_reg > 0.:
             loss += l2_penalty(tf_util.get_trainable_vars("model/qf/"), self.critic_l2_reg)
-        return Losses(actor_loss=actor_loss(self.critic_with_actor_tf), critic_loss=loss)
+        return Losses(actor_loss=actor_value_loss(self.critic_with_actor_tf), critic_loss=loss)
 
     def _build_training(self) -> None:
         """Build the gradient step: all gradients, the actor's step, the critic's step, the targets."""
@@ -462,13 +452,17 @@ class DDPG(OffPolicyRLModel):
 
     def _act(self, obs: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         self._q_values = None
-        actions = super()._act(obs)
+        chosen = super()._act(obs)
         if self.obs_rms is not None:
             self._update_obs_rms(obs)
+        return chosen
+
+    def _actions_to_explore(self, obs: np.ndarray) -> np.ndarray:
+        actions, self._q_values = self._explore(obs)
         return actions
 
     def _policy_actions(self, obs: np.ndarray, deterministic: bool) -> np.ndarray:
-        actions, self._q_values = (self._choose if deterministic else self._explore)(obs)
+        actions, _ = (self._choose if deterministic else self._explore)(obs)
         return actions
 
     def _start_episodes(self, indices: Iterable[int]) -> None:
@@ -500,7 +494,7 @@ class DDPG(OffPolicyRLModel):
 
     def _start(self, training: Training, replay_wrapper: Optional[Callable], obs: np.ndarray) -> None:
         self._sync()
-        self._epochs = Epochs(self.n_envs)
+        self._epochs = Epochs(self.n_envs, keeps_lists=training.callback.listens)
         self._n_rollouts = 0
         self._reference: Optional[Batch] = None  # the first batch
         self._eval_obs: Optional[np.ndarray] = None
@@ -528,28 +522,29 @@ class DDPG(OffPolicyRLModel):
         return dict(self._epochs.offered(), episode_reward=0., step=0, total_steps=self.num_timesteps,
                     eval_obs=self._eval_obs, rank=self._comm.Get_rank())
 
-    def _offer(self, training: Training, **values) -> None:
-        super()._offer(training, **values)
-        training.callback.offer(q_value=self._q_values, episode_reward=self.episodes.rewards[-1],
-                                total_steps=self.num_timesteps, **self._epochs.offered())
+    def _offered_at_step(self) -> Dict[str, Any]:
+        # callbacks see two axes, of a single environment too
+        q_values = self._q_values if self.n_envs > 1 else [self._q_values]
+        return dict(q_value=q_values, total_steps=self.num_timesteps)
 
     def _remember(self, obs: np.ndarray, actions: np.ndarray, *transition: Any) -> None:
         super()._remember(obs, actions, *transition)
-        self._epochs.epoch_actions.extend(actions)
+        self._epochs.note(epoch_actions=actions)
         if self._q_values is not None:
-            self._epochs.epoch_qs.append(self._q_values)
+            self._epochs.note(epoch_qs=[self._q_values])
 
     def _train(self, training: Training, progress_remaining: float) -> None:
         super()._train(training, progress_remaining)
+        actor_losses, critic_losses = zip(*self._losses)
+        self._epochs.note(epoch_actor_losses=actor_losses, epoch_critic_losses=critic_losses)
         if training.callback.listens:
-            training.callback.offer(t_train=len(self._losses) - 1, distance=self._epochs.epoch_adaptive_distances[-1],
-                                    **self._losses[-1]._asdict())
+            training.callback.offer(t_train=len(self._losses) - 1, **self._losses[-1]._asdict(),
+                                    distance=self._epochs.lists['epoch_adaptive_distances'][-1])
 
     def _train_once(self, learning_rate: Any, training: Training,
                     writer: Optional[tf.summary.FileWriter]) -> Losses:
-        epochs = self._epochs
         if len(self._losses) % self.param_noise_adaption_interval == 0:
-            epochs.epoch_adaptive_distances.append(self._adapt_param_noise())
+            self._epochs.note(epoch_adaptive_distances=[self._adapt_param_noise()])
         obs, actions, rewards, next_obs, dones = self._sample()
         batch = Batch(obs=obs, actions=actions, rewards=rewards[:, None], next_obs=next_obs, dones=dones[:, None],
                       actor_lr=learning_rate.actor, critic_lr=learning_rate.critic)
@@ -559,10 +554,7 @@ class DDPG(OffPolicyRLModel):
             self._popart_function(batch)
         if writer is not None:
             reports.write_summary(self, writer, self._train_function, batch)
-        losses = self._train_function(batch)
-        epochs.epoch_actor_losses.append(losses.actor_loss)
-        epochs.epoch_critic_losses.append(losses.critic_loss)
-        return losses
+        return self._train_function(batch)
 
     def _sample(self) -> Tuple:
         """Draw a batch."""
@@ -578,8 +570,10 @@ class DDPG(OffPolicyRLModel):
         for _ in range(self._n_passed(self.nb_rollout_steps)):
             self._evaluate()
             self._n_rollouts += 1
-            if self._n_rollouts % (training.log_interval or 1) == 0:  # otherwise the lists would grow without end
+            if self._n_rollouts % (training.log_interval or 1) == 0:  # ends what callbacks see without reports too
                 self._end_epoch(training)
+        if training.callback.listens:
+            training.callback.offer(episode_reward=self.episodes.rewards[-1], **self._epochs.offered())
 
     def _evaluate(self) -> None:
         """Act without noise in the evaluation environment, which goes on from one evaluation to the next."""
@@ -591,7 +585,7 @@ class DDPG(OffPolicyRLModel):
             self._eval_obs, rewards, dones, infos = self._eval_vec_env.step(unscale_action(self.action_space, actions))
             if self.render_eval:
                 self._eval_vec_env.render()
-            self._epochs.eval_qs.append(q_values)
+            self._epochs.note(eval_qs=[q_values])
             self._eval_episodes.add(rewards, np.flatnonzero(dones), list(infos))
         self._epochs.end_eval_episodes(self._eval_episodes.rewards[n_before:-1])
 

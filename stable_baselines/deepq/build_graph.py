@@ -17,6 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.losses import q_target
 
 # the adaptive scale of parameter noise: where it starts, and its factor of change
 INITIAL_NOISE_SCALE = .01
@@ -57,11 +58,6 @@ class DQNGraph(NamedTuple):
 def chosen_values(q_values: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
     """Return the Q values of given actions, shape (n_batch,)."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, int(q_values.shape[-1])), axis=1)
-
-
-def q_target(rewards: tf.Tensor, next_values: tf.Tensor, dones: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Return the one-step target, equation 2 of https://arxiv.org/abs/1312.5602: ``r + gamma * (1 - done) * V'``."""
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
 def weighted_huber_loss(td_errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -267,22 +263,13 @@ def build_q_learning(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.
         step_model = network(reuse=True, obs_phs=obs_phs)
         with tf.variable_scope("target_q_func", reuse=False):
             target = network(reuse=False)
-        params = scope_vars(absolute_scope_name("model"), trainable_only=True)
-        target_params = scope_vars(absolute_scope_name("target_q_func/model"), trainable_only=True)
-
-        rows = {name: tf.placeholder(dtype, [None], name=ph_name) for name, dtype, ph_name in (
-            ("actions", tf.int32, "action"), ("rewards", tf.float32, "reward"), ("dones", tf.float32, "done"),
-            ("weights", tf.float32, "weight"))}
-        batch_ph = Batch(obs=step_model.obs_ph, next_obs=target.obs_ph, learning_rate=learning_rate_ph, **rows)
-        if double_q:
-            online = network(reuse=True, obs_phs=(target.obs_ph, target.processed_obs))
-            next_values = chosen_values(target.q_values, tf.argmax(online.q_values, axis=1))
-        else:
-            next_values = tf.reduce_max(target.q_values, axis=1)
+        online = network(reuse=True, obs_phs=(target.obs_ph, target.processed_obs)) if double_q else None
+        params, target_params = [scope_vars(absolute_scope_name(name), trainable_only=True)
+                                 for name in ("model", "target_q_func/model")]
+        batch_ph = _build_batch(step_model, target, learning_rate_ph)
         errors = chosen_values(step_model.q_values, batch_ph.actions) - q_target(
-            batch_ph.rewards, next_values, batch_ph.dones, gamma)
+            batch_ph.rewards, batch_ph.dones, _next_values(target, online), gamma)
         losses = Losses(td_errors=errors, loss=weighted_huber_loss(errors, batch_ph.weights))
-
         q_grad = loss_gradient(errors, batch_ph.weights, batch_ph.actions, step_model.n_actions)
         grads = tf.gradients(step_model.q_values, params, grad_ys=q_grad)
         grads = tf_util.clip_each_gradient(grads, grad_norm_clipping)
@@ -293,3 +280,18 @@ def build_q_learning(q_func: Callable, ob_space: spaces.Space, ac_space: spaces.
         act=act, train=tf_util.batch_function(batch_ph, losses, updates=[train_op], session=sess),
         update_target=tf_util.function([], [], updates=[copy_op], session=sess),
         step_model=step_model, batch_ph=batch_ph, losses=losses)
+
+
+def _build_batch(step_model: Any, target: Any, learning_rate_ph: Optional[tf.Tensor]) -> Batch:
+    """Build the placeholders of a batch."""
+    rows = {field: tf.placeholder(dtype, [None], name=name) for field, dtype, name in (
+        ("actions", tf.int32, "action"), ("rewards", tf.float32, "reward"), ("dones", tf.float32, "done"),
+        ("weights", tf.float32, "weight"))}
+    return Batch(obs=step_model.obs_ph, next_obs=target.obs_ph, learning_rate=learning_rate_ph, **rows)
+
+
+def _next_values(target: Any, online: Any) -> tf.Tensor:
+    """Return the target network's values of the actions that it, or the network that learns, finds best."""
+    if online is None:
+        return tf.reduce_max(target.q_values, axis=1)
+    return chosen_values(target.q_values, tf.argmax(online.q_values, axis=1))

@@ -12,7 +12,7 @@ from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
-from stable_baselines.common.models.training import Training, check_counts
+from stable_baselines.common.models.training import Training, as_count, check_counts, check_numbers
 from stable_baselines.common.schedules import LinearSchedule
 from stable_baselines.deepq.build_graph import Batch, build_q_learning, noise_threshold
 from stable_baselines.deepq.policies import DQNPolicy
@@ -89,13 +89,19 @@ class DQN(OffPolicyRLModel):
                          tensorboard_log=tensorboard_log, full_tensorboard_log=full_tensorboard_log)
 
     def setup_model(self) -> None:
-        check_counts(target_network_update_freq=self.target_network_update_freq)
+        check_counts(target_network_update_freq=as_count(self.target_network_update_freq))
+        check_numbers(0, 1, exploration_fraction=self.exploration_fraction,
+                      exploration_initial_eps=self.exploration_initial_eps,
+                      exploration_final_eps=self.exploration_final_eps,
+                      prioritized_replay_beta0=self.prioritized_replay_beta0)
+        if self.prioritized_replay_beta_iters is not None:
+            check_counts(prioritized_replay_beta_iters=as_count(self.prioritized_replay_beta_iters))
         super().setup_model()
         self.update_target()
 
     def _make_replay_buffer(self) -> ReplayBuffer:
         if self.prioritized_replay:
-            return PrioritizedReplayBuffer(self.buffer_size, self.prioritized_replay_alpha, self.np_random)
+            return PrioritizedReplayBuffer(as_count(self.buffer_size), self.prioritized_replay_alpha, self.np_random)
         return super()._make_replay_buffer()
 
     def _build_graph(self) -> None:

@@ -1,4 +1,5 @@
 """Hindsight experience replay: episodes are also remembered as if what they achieved had been their goal."""
+import copy
 from collections import defaultdict
 from enum import Enum
 from typing import Any, DefaultDict, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -139,7 +140,8 @@ class HindsightExperienceReplayWrapper:
         """Store an episode and its copies with other goals."""
         *columns, infos = zip(*transitions)
         episode = Transition._make([*map(np.array, columns), infos])
-        episode = episode._replace(reward=episode.reward.astype(np.result_type(episode.reward, np.float32), copy=False))
+        rewards = episode.reward.reshape(len(infos))  # each may be an array with one number
+        episode = episode._replace(reward=rewards.astype(np.result_type(rewards, np.float32), copy=False))
         sources, goals = self._choose_goals(episode)
         copies = Transition(
             self._with_goals(episode.obs[sources], goals), episode.action[sources],
@@ -196,8 +198,9 @@ class HindsightExperienceReplayWrapper:
         """Compute the rewards of steps that lead to observations, for other goals, shape (n,)."""
         achieved = self._achieved(next_obs)
         if self._rewards_batches:
-            return np.asarray(self.env.compute_reward(achieved, goals, infos), float)
-        rewards = np.array([self.env.compute_reward(*row) for row in zip(achieved, goals, infos)], float)
+            return self._rewards_at_once(achieved, goals, infos)
+        rewards = np.array([np.reshape(self.env.compute_reward(*row), ()) for row in zip(achieved, goals, infos)],
+                           float)
         if self._rewards_batches is None and len(rewards) > 1:
             if not self._same_in_a_batch(rewards, achieved, goals, infos):
                 self._rewards_batches = False
@@ -205,10 +208,15 @@ class HindsightExperienceReplayWrapper:
                 self._rewards_batches = True
         return rewards
 
+    def _rewards_at_once(self, *args) -> np.ndarray:
+        """Compute rewards with a single call, which may return them with the shape (n,) or (n, 1)."""
+        rewards = np.asarray(self.env.compute_reward(*args), float)
+        return rewards[:, 0] if rewards.shape[1:] == (1,) else rewards
+
     def _same_in_a_batch(self, rewards: np.ndarray, *args) -> bool:
         """Tell whether a single call of ``compute_reward`` with arrays gives the same rewards."""
         try:
-            batch = np.asarray(self.env.compute_reward(*args), float)
+            batch = self._rewards_at_once(*args)
         except Exception:  # whatever an environment does with arguments that it was not made for
             return False
         return batch.shape == rewards.shape and np.allclose(batch, rewards)
@@ -216,10 +224,10 @@ class HindsightExperienceReplayWrapper:
     # ---------------------------------------------------------------- what a training carries
 
     def get_state(self) -> Dict[str, Any]:
-        """Return what is stored, and the episodes under way."""
-        return dict(memory=self.replay_buffer.get_state(), episodes=dict(self.episode_transitions))
+        """Return a copy of what is stored, and of the episodes under way."""
+        return dict(memory=self.replay_buffer.get_state(), episodes=copy.deepcopy(dict(self.episode_transitions)))
 
     def set_state(self, state: Dict[str, Any]) -> None:
         """Store a copy of what ``get_state`` returned; see the memory inside."""
         self.replay_buffer.set_state(state['memory'])
-        self.episode_transitions = defaultdict(list, {index: list(steps) for index, steps in state['episodes'].items()})
+        self.episode_transitions = defaultdict(list, copy.deepcopy(state['episodes']))

@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.gym_compat.spaces import scale_action
+from stable_baselines.common.losses import q_target
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
@@ -49,15 +50,6 @@ class LossesAuto(NamedTuple):
     entropy: tf.Tensor
     ent_coef_loss: tf.Tensor
     ent_coef: tf.Tensor
-
-
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_values: tf.Tensor, gamma: float) -> tf.Tensor:
-    r"""
-    What both Q functions learn, equation 8 of https://arxiv.org/abs/1801.01290
-
-    .. math:: r + \gamma (1 - d) V'(s')
-    """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * next_values)
 
 
 def value_target(qf1_pi: tf.Tensor, qf2_pi: tf.Tensor, logp_pi: tf.Tensor, ent_coef: Any) -> tf.Tensor:
@@ -200,7 +192,7 @@ class SAC(OffPolicyRLModel):
     def setup_model(self) -> None:
         check_counts(target_update_interval=self.target_update_interval)
         read_ent_coef(self.ent_coef)
-        read_target_entropy(self.target_entropy, n_actions=1)
+        read_target_entropy(self.target_entropy, n_actions=1)  # refuses what is none, before anything is built
         super().setup_model()
 
     def _build_graph(self) -> None:
@@ -226,8 +218,8 @@ class SAC(OffPolicyRLModel):
         with tf.variable_scope("loss", reuse=False):
             self.losses = self._build_losses(qf1, qf2, qf1_pi, qf2_pi, ent_coef)
         self._build_training(actor_params, critic_params)
-        self._build_summaries(losses=self.losses._asdict(), inputs=dict(
-            rewards=batch_ph.rewards, learning_rate=batch_ph.learning_rate), obs_ph=batch_ph.obs)
+        self._build_summaries(losses=dict(self.losses._asdict(), learning_rate=batch_ph.learning_rate),
+                              inputs=dict(rewards=batch_ph.rewards), obs_ph=batch_ph.obs)
         # where it can, the model draws the noise itself, from the generator that a training carries
         draws_noise = batch_ph.noise is not None and type(self.policy_tf).step is SACPolicy.step
         self._sample_actions = tf_util.function(

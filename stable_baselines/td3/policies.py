@@ -6,9 +6,8 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names
 from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.nets.features import FeatureLayers
-from stable_baselines.common.nets.registry import _policy_registry
-from stable_baselines.common.policies import BasePolicy, nature_cnn
+from stable_baselines.common.nets.features import FeatureLayers, NamedPolicy
+from stable_baselines.common.policies import BasePolicy, _policy_registry, nature_cnn
 from stable_baselines.common.tf_layers import dense
 from stable_baselines.common.tf_util import function
 
@@ -112,37 +111,25 @@ class FeedForwardPolicy(TD3Policy):
             return dense(self.net.mlp(inputs), 1, name=name)
 
 
-class _NamedPolicy(FeedForwardPolicy):
-    """A ``FeedForwardPolicy`` whose kind of network is a class attribute."""
-
-    feature_extraction: str
-    layer_norm = False
-
-    def __init__(self, sess: tf.Session, ob_space: spaces.Space, ac_space: spaces.Space, n_env: int = 1,
-                 n_steps: int = 1, n_batch: Optional[int] = None, reuse: bool = False, **_kwargs):
-        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse, layer_norm=self.layer_norm,
-                         feature_extraction=self.feature_extraction, **_kwargs)
-
-
-class CnnPolicy(_NamedPolicy):
+class CnnPolicy(NamedPolicy, FeedForwardPolicy):
     """The convolutional network of the Nature DQN paper, for images; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction = "cnn"
 
 
-class LnCnnPolicy(_NamedPolicy):
+class LnCnnPolicy(NamedPolicy, FeedForwardPolicy):
     """``CnnPolicy`` with layer normalisation behind the convolutions; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction, layer_norm = "cnn", True
 
 
-class MlpPolicy(_NamedPolicy):
+class MlpPolicy(NamedPolicy, FeedForwardPolicy):
     """Fully connected layers, two of 64 by default; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction = "mlp"
 
 
-class LnMlpPolicy(_NamedPolicy):
+class LnMlpPolicy(NamedPolicy, FeedForwardPolicy):
     """``MlpPolicy`` with layer normalisation; parameters as for ``FeedForwardPolicy``."""
 
     feature_extraction, layer_norm = "mlp", True

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
+from stable_baselines.common.losses import actor_value_loss, q_target, value_function_loss
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.off_policy import OffPolicyRLModel
@@ -41,24 +42,14 @@ def smoothed_action(target_action: tf.Tensor, noise: tf.Tensor, stddev: float, c
     return tf.clip_by_value(target_action + tf.clip_by_value(stddev * noise, -clip, clip), -1., 1.)
 
 
-def q_target(rewards: tf.Tensor, dones: tf.Tensor, next_qf1: tf.Tensor, next_qf2: tf.Tensor,
-             gamma: float) -> tf.Tensor:
+def double_q_target(rewards: tf.Tensor, dones: tf.Tensor, next_qf1: tf.Tensor, next_qf2: tf.Tensor,
+                    gamma: float) -> tf.Tensor:
     r"""
     What both critics learn, clipped double Q-learning, equation 10 of the paper.
 
     .. math:: y = r + \gamma (1 - d) \min(Q'_1(s', \tilde{a}), Q'_2(s', \tilde{a}))
     """
-    return tf.stop_gradient(rewards + gamma * (1. - dones) * tf.minimum(next_qf1, next_qf2))
-
-
-def critic_loss(q_values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """The mean squared error of a critic."""
-    return tf.reduce_mean(tf.square(q_values - targets))
-
-
-def actor_loss(q_values: tf.Tensor) -> tf.Tensor:
-    """Minus the mean value of the actor's actions, according to the first critic: equation 9 of the paper."""
-    return -tf.reduce_mean(q_values)
+    return q_target(rewards, dones, tf.minimum(next_qf1, next_qf2), gamma)
 
 
 Model = TypeVar('Model', bound='TD3')
@@ -144,8 +135,8 @@ class TD3(OffPolicyRLModel):
             self.target_params = tf_util.get_trainable_vars("target/")
 
         with tf.variable_scope("loss", reuse=False):
-            targets = q_target(batch_ph.rewards, batch_ph.dones, next_qf1, next_qf2, self.gamma)
-            self.losses = Losses(*[critic_loss(values, targets) for values in self.q_values])
+            targets = double_q_target(batch_ph.rewards, batch_ph.dones, next_qf1, next_qf2, self.gamma)
+            self.losses = Losses(*[value_function_loss(values, targets) for values in self.q_values])
         self._build_training()
         self._target_init_op = tf_util.soft_update(self.params, self.target_params, tau=1)
         self._build_summaries(losses=dict(self.losses._asdict(), policy_loss=self.policy_loss,
@@ -183,7 +174,7 @@ class TD3(OffPolicyRLModel):
         """Build the actor's loss."""
         with tf.variable_scope("model", reuse=True):
             qf1, _ = self.policy_tf.make_critics(action=self.policy_out, reuse=True)
-        return actor_loss(qf1)
+        return actor_value_loss(qf1)
 
     def get_parameter_list(self):
         return self.params + self.target_params

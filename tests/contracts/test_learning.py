@@ -37,6 +37,9 @@ def cases(*rows):
     *[(ACER, "Discrete", 4, 15000, dict(IDENTITY_ACER, trust_region=trust_region)) for trust_region in (True, False)],
     (ACKTR, "Discrete", 8, 8000, dict(ent_coef=0.)),
     (PPO2, "Discrete", 1, 5000, IDENTITY_PPO2),
+    (DQN, "Discrete", 1, 2000, dict(learning_rate=1e-3, learning_starts=100, target_network_update_freq=100)),
+    *[(model_class, "Box", 1, 1000, dict(learning_rate=3e-3, train_freq=1, gradient_steps=1))
+      for model_class in (SAC, TD3)],
     *[(PPO2, task, 1, 10000, IDENTITY_PPO2) for task in ("MultiDiscrete", "MultiBinary4", "Box")],
     *[(TRPO, task, 1, 15000, IDENTITY_TRPO) for task in ("Discrete", "MultiDiscrete", "MultiBinary4", "Box")]))
 def test_identity(model_class, task, n_envs, steps, kwargs):
@@ -50,9 +53,11 @@ def test_identity(model_class, task, n_envs, steps, kwargs):
     (A2C, 4096, dict(n_steps=8, gamma=.5, learning_rate=1e-3)),
     (ACER, 2048, dict(n_steps=8, gamma=.5, learning_rate=1e-3, replay_start=64, replay_ratio=2)),
     (ACKTR, 2048, dict(n_steps=8, gamma=.5, learning_rate=.05, kfac_update=5)),
-    (PPO2, 2048, dict(n_steps=32, learning_rate=1e-3))))
+    (PPO2, 2048, dict(n_steps=32, learning_rate=1e-3)),
+    (DQN, 1000, dict(gamma=.5, learning_rate=1e-3, learning_starts=100, target_network_update_freq=100, train_freq=2))))
 def test_images(model_class, steps, kwargs):
-    model = model_class("CnnPolicy", DummyVecEnv([BrightSide] * 4), ent_coef=0., seed=1, n_cpu_tf_sess=1, **kwargs)
+    kwargs = kwargs if model_class is DQN else dict(kwargs, ent_coef=0.)
+    model = model_class("CnnPolicy", DummyVecEnv([BrightSide] * 4), seed=1, n_cpu_tf_sess=1, **kwargs)
     env = DummyVecEnv([BrightSide])
     assert mean_reward(model, env) < 15  # of 20; guessing gives 10
     model.learn(steps)

@@ -9,15 +9,15 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common.buffers import ReplayBuffer
 from stable_baselines.common.gym_compat import spaces
-from stable_baselines.common.gym_compat.spaces import scale_action, unscale_action
+from stable_baselines.common.gym_compat.spaces import unscale_action
 from stable_baselines.common.math_util import safe_mean
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import BaseRLModel, Callback, Model
-from stable_baselines.common.models.training import Training, check_counts, check_numbers
+from stable_baselines.common.models.training import Training, as_count, check_counts, check_numbers, check_schedules
 from stable_baselines.common.policies import BasePolicy
 from stable_baselines.common.runners import true_next_obs
 from stable_baselines.common.schedules import get_schedule_fn
-from stable_baselines.common.vec_env import VecNormalize
+from stable_baselines.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
 
 class Episodes:
@@ -65,7 +65,8 @@ class OffPolicyRLModel(BaseRLModel):
     _carried = (*BaseRLModel._carried, 'replay_buffer', 'n_updates')
 
     # what a subclass says of itself, or lets its users say
-    learning_rate: Any = None
+    gamma = .99
+    learning_rate: Any = 0.
     batch_size: int
     buffer_size = 50000
     learning_starts = 0
@@ -88,6 +89,7 @@ class OffPolicyRLModel(BaseRLModel):
     n_updates = 0  # gradient steps so far
     _target_init_op: Optional[tf.Operation] = None  # copies initial parameters to target networks
     _noises: Sequence[Any] = ()  # one for each environment, or none
+    _normalizer: Optional[VecNormalize] = None  # normalises what the model sees; the memory holds what was before that
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, replay_buffer: Any = None,
                  _init_setup_model: bool = False, verbose: int = 0, *, requires_vec_env: Optional[bool] = False,
@@ -101,11 +103,13 @@ class OffPolicyRLModel(BaseRLModel):
                          _init_setup_model=_init_setup_model)
 
     def setup_model(self) -> None:
-        check_counts(batch_size=self.batch_size, buffer_size=self.buffer_size, train_freq=self.train_freq,
-                     gradient_steps=self.gradient_steps)
+        check_counts(batch_size=self.batch_size, gradient_steps=self.gradient_steps,
+                     buffer_size=as_count(self.buffer_size), train_freq=as_count(self.train_freq))
         check_numbers(0, learning_starts=self.learning_starts)
-        check_numbers(0, 1, tau=self.tau, random_exploration=self.random_exploration)
-        get_schedule_fn(self.learning_rate)  # refuses what is not a schedule before anything is built
+        check_numbers(0, 1, gamma=self.gamma, tau=self.tau, random_exploration=self.random_exploration)
+        check_schedules(learning_rate=self.learning_rate)
+        if not (self.action_noise is None or callable(self.action_noise) and hasattr(self.action_noise, 'reset')):
+            raise ValueError(f"action_noise={self.action_noise!r}: accepted is an ActionNoise of common.noise, or None")
         if self.action_space is not None:
             self._check_action_space(self.action_space)
         super().setup_model()
@@ -113,6 +117,13 @@ class OffPolicyRLModel(BaseRLModel):
             self.sess.run(self._target_init_op)
         if self.replay_buffer is None:
             self.replay_buffer = self._make_replay_buffer()
+
+    def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
+        super()._keep_env(env, vec_env)
+        normalizer = unwrap_vec_normalize(vec_env)
+        # behind a wrapper that makes other observations of its own, such as a stack of frames, it is not what is seen
+        sees_same = normalizer is not None and normalizer.observation_space == vec_env.observation_space
+        self._normalizer = normalizer if sees_same else None
 
     def _check_action_space(self, space: spaces.Space) -> None:
         """Refuse actions that the algorithm cannot choose, or cannot scale to [-1, 1]."""
@@ -124,7 +135,7 @@ class OffPolicyRLModel(BaseRLModel):
 
     def _make_replay_buffer(self) -> ReplayBuffer:
         """Make the memory."""
-        return ReplayBuffer(self.buffer_size, self.np_random)
+        return ReplayBuffer(as_count(self.buffer_size), self.np_random)
 
     def set_random_seed(self, seed: Optional[int]) -> None:
         super().set_random_seed(seed)
@@ -154,17 +165,13 @@ class OffPolicyRLModel(BaseRLModel):
     def _remember(self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, next_obs: np.ndarray,
                   dones: np.ndarray, infos: List[Dict[str, Any]]) -> None:
         """Store a step of all environments."""
-        next_obs = true_next_obs(next_obs, dones, infos)
-        if self.n_envs == 1:
-            self.replay_buffer_add(obs[0], actions[0], rewards[0], next_obs[0], np.float32(dones[0]), infos[0])
+        dones = dones.astype(np.float32)
+        if self.n_envs == 1 or type(self).replay_buffer_add is not OffPolicyRLModel.replay_buffer_add:
+            for transition in zip(obs, actions, rewards, next_obs, dones, infos):
+                self.replay_buffer_add(*transition)
         else:
-            self.replay_buffer.extend(obs, actions, rewards, next_obs, dones.astype(np.float32),
+            self.replay_buffer.extend(obs, actions, rewards, next_obs, dones,
                                       *([infos] if self.is_using_her() else []))
-
-    @property
-    def _normalizer(self) -> Optional[VecNormalize]:
-        """The VecNormalize that normalises what the model sees; one further inside belongs to the environment."""
-        return self.vec_env if isinstance(self.vec_env, VecNormalize) else None
 
     # ---------------------------------------------------------------- acting
 
@@ -175,12 +182,20 @@ class OffPolicyRLModel(BaseRLModel):
         :param obs: shape (n_envs,) + observation shape
         :return: the actions to remember, and those that the environments get
         """
-        if self.num_timesteps < self.learning_starts or (
-                self.random_exploration > 0 and self.np_random.random_sample() < self.random_exploration):
-            env_actions = np.stack([self.action_space.sample() for _ in range(self.n_envs)])
-            return scale_action(self.action_space, env_actions), env_actions
-        actions = self._with_noise(self._policy_actions(obs, deterministic=False), self._noises)
+        is_random = np.full(self.n_envs, self.num_timesteps < self.learning_starts)
+        if self.random_exploration > 0:
+            is_random |= self.np_random.random_sample(self.n_envs) < self.random_exploration
+        actions = np.zeros((self.n_envs,) + self.action_space.shape, np.float32)
+        if not is_random.all():
+            actions = self._with_noise(self._actions_to_explore(obs), self._noises)
+        if is_random.any():
+            random_actions = self.np_random.uniform(-1, 1, actions.shape).astype(actions.dtype)
+            actions = np.where(is_random[:, None], random_actions, actions)
         return actions, unscale_action(self.action_space, actions)
+
+    def _actions_to_explore(self, obs: np.ndarray) -> np.ndarray:
+        """Let the policy choose for the next step of the training, before noise is added."""
+        return self._policy_actions(obs, deterministic=False)
 
     def _policy_actions(self, obs: np.ndarray, deterministic: bool) -> np.ndarray:
         """Let the policy choose continuous actions within [-1, 1]."""
@@ -237,18 +252,20 @@ class OffPolicyRLModel(BaseRLModel):
             for step in range(0, training.total_timesteps, self.n_envs):
                 actions, env_actions = self._act(obs)
                 new_obs, rewards, dones, infos = self.vec_env.step(env_actions)
+                new_raw_obs, raw_rewards = self._raw(new_obs, rewards)
+                next_obs = true_next_obs(new_raw_obs, dones, infos)
                 self.num_timesteps += self.n_envs
                 stopped = False
                 if training.callback.listens:
                     self._offer(training, step=step, obs=obs, action=actions, unscaled_action=env_actions,
-                                new_obs=new_obs, reward=rewards, done=dones, info=infos, **self._offered_at_step())
+                                new_obs=self._as_seen(next_obs), reward=rewards, done=dones, info=infos,
+                                **self._offered_at_step())
                     stopped = training.callback.on_step() is False
                 if self._ends(stopped):
                     break
-                new_raw_obs, raw_rewards = self._raw(new_obs, rewards)
-                self._remember(raw_obs, actions, raw_rewards, new_raw_obs, dones, infos)
                 if training.callback.listens:
-                    self._offer(training, obs_=raw_obs, new_obs_=new_raw_obs, reward_=raw_rewards)
+                    self._offer(training, obs_=raw_obs, new_obs_=next_obs, reward_=raw_rewards)
+                self._remember(raw_obs, actions, raw_rewards, next_obs, dones, infos)
                 obs, raw_obs = new_obs, new_raw_obs
                 for _ in range(self._n_passed(self.train_freq)):
                     training.callback.on_rollout_end()
@@ -271,6 +288,8 @@ class OffPolicyRLModel(BaseRLModel):
         # several environments need noises of their own: a process has a memory
         noises = [self.action_noise] + [copy.deepcopy(self.action_noise) for _ in range(self.n_envs - 1)]
         self._noises = [] if self.action_noise is None else noises
+        for noise in self._noises:
+            noise.np_random = self.np_random
         self._start_episodes(range(self.n_envs))
         training.start(replay_wrapper=replay_wrapper, start_time=training.start_time, obs=self._shown(obs),
                        episode_rewards=self.episodes.rewards, episode_successes=self.episodes.successes,
@@ -291,6 +310,10 @@ class OffPolicyRLModel(BaseRLModel):
             return obs, rewards
         return normalizer.get_original_obs(), None if rewards is None else normalizer.get_original_reward()
 
+    def _as_seen(self, obs: np.ndarray) -> np.ndarray:
+        """Return observations as the model sees them."""
+        return obs if self._normalizer is None else self._normalizer.normalize_obs(obs)
+
     def _offer(self, training: Training, **values) -> None:
         """Offer variables of a step to the callback: those of a single environment without their first axis."""
         training.callback.offer(**{self._offered_names.get(name, name): self._shown(value)
@@ -298,14 +321,14 @@ class OffPolicyRLModel(BaseRLModel):
 
     def _shown(self, value: Any) -> Any:
         """Return what callbacks see of values of all environments; other values as they are."""
-        if self.n_envs > 1 or not isinstance(value, (np.ndarray, list)):
+        if self.n_envs > 1 or not isinstance(value, (np.ndarray, list, tuple)):
             return value
         first = value[0]
         return first.item() if isinstance(first, (np.floating, np.bool_)) else first
 
     def _n_passed(self, every: int) -> int:
         """Return how many multiples of a number of steps the last step passed or reached."""
-        return self.num_timesteps // every - (self.num_timesteps - self.n_envs) // every
+        return int(self.num_timesteps // every - (self.num_timesteps - self.n_envs) // every)
 
     def _can_train(self) -> bool:
         """Tell whether there is enough to learn from."""

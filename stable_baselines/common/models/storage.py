@@ -138,10 +138,9 @@ class StoredModel(ABC):
                 f"state of a training with {state['n_envs']} environments and {len(state['variables'])} variables: "
                 f"accepted is one of this model, with {self.n_envs} and {len(names)}")
         set_values(*[np.array(state['variables'][name]) for name in names])
-        state = copy.deepcopy(state)
         for name in self._carried + self._carried_if_made:
             if name in self._carried and not hasattr(getattr(self, name), 'set_state'):
-                setattr(self, name, state[name])
+                setattr(self, name, copy.deepcopy(state[name]))
             elif state[name] is not None:
                 getattr(self, name).set_state(state[name])
 
@@ -275,7 +274,7 @@ class StoredModel(ABC):
 
 
 def _state_of(value: Any) -> Any:
-    """Return a copy of the state of an object that has one, or of the object itself."""
+    """Return the state of an object that has one, which is a copy, or a copy of the object itself."""
     if value is np.random:  # the generator of the whole process is not the model's
         return None
-    return copy.deepcopy(value.get_state() if hasattr(value, 'get_state') else value)
+    return value.get_state() if hasattr(value, 'get_state') else copy.deepcopy(value)

@@ -43,6 +43,24 @@ def check_numbers(low: float, high: float = np.inf, **numbers) -> None:
                 "on" if high == np.inf else f"to {high}"))
 
 
+def check_schedules(**schedules) -> None:
+    """
+    Check that arguments are numbers or functions of the progress remaining.
+
+    :param schedules: the values, by the names of the arguments
+    :raises TypeError: for the first that is not
+    """
+    for name, schedule in schedules.items():
+        if not callable(schedule) and (isinstance(schedule, bool) or not isinstance(
+                schedule, (int, float, np.integer, np.floating))):
+            raise TypeError(f"{name}={schedule!r}: accepted is a number or a function of the progress remaining")
+
+
+def as_count(number: Any) -> Any:
+    """Turn a whole float, such as 1e6, into an integer; leave all else as it is."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _whole_number(total_timesteps: float) -> int:
     """Check a number of steps; a float such as 1e5 is one."""
     is_number = isinstance(total_timesteps, (int, float, np.integer, np.floating))

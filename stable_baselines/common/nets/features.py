@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from stable_baselines.common.gym_compat.spaces import Space
 from stable_baselines.common.nets.bases import BasePolicy
 from stable_baselines.common.tf_layers import conv_to_fc, mlp
 
@@ -35,6 +36,19 @@ class FeatureLayers:
     def mlp(self, features: tf.Tensor) -> tf.Tensor:
         """Apply the fully connected layers, named ``fc0``, ``fc1``, ...; shape (n_batch, size of the last)."""
         return mlp(features, self.sizes, self.act_fun, layer_norm=self.layer_norm)
+
+
+class NamedPolicy:
+    """To be mixed into a feed-forward policy, in front of it: its kind of network is a class attribute."""
+
+    feature_extraction: str
+    layer_norm = False
+
+    def __init__(self, sess: tf.Session, ob_space: Space, ac_space: Space, n_env: int = 1, n_steps: int = 1,
+                 n_batch: Optional[int] = None, reuse: bool = False, **_kwargs: Any):
+        kind: Any = dict(feature_extraction=self.feature_extraction, layer_norm=self.layer_norm)
+        super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse,  # type: ignore[call-arg]
+                         **dict(kind, **_kwargs))
 
 
 def check_layers(layers: Optional[Sequence[int]]) -> Sequence[int]:
