@@ -281,7 +281,7 @@ class TestSharing:
                           steps % 51 == 49)
             assert self.own(buffer) <= n_ends
         for now, action, _, after, _ in buffer.storage:
-            assert now[0] * 256 + now[7056] == action and after[0] * 256 + after[7056] == action + 1
+            assert [int(frame[0]) * 256 + int(frame[7056]) for frame in (now, after)] == [action, action + 1]
             assert now[1] == after[1]
 
     def test_unrelated_rows_are_not_compared(self, monkeypatch):
