@@ -494,6 +494,8 @@ class DDPG(OffPolicyRLModel):
 
     def _start(self, training: Training, replay_wrapper: Optional[Callable], obs: np.ndarray) -> None:
         self._sync()
+        # an exchange at every step, which is spared where no process has a callback
+        self._agrees_on_end = self._comm.Get_size() > 1 and any(self._comm.allgather(training.callback.listens))
         self._epochs = Epochs(self.n_envs, keeps_lists=training.callback.listens)
         self._n_rollouts = 0
         self._reference: Optional[Batch] = None  # the first batch
@@ -516,7 +518,7 @@ class DDPG(OffPolicyRLModel):
 
     def _ends(self, stopped: bool) -> bool:
         """Let a callback that stops one process of an MPI job stop all: the others would wait for it."""
-        return stopped if self._comm.Get_size() == 1 else any(self._comm.allgather(stopped))
+        return any(self._comm.allgather(stopped)) if self._agrees_on_end else stopped
 
     def _offered_at_start(self, training: Training) -> Dict[str, Any]:
         return dict(self._epochs.offered(), episode_reward=0., step=0, total_steps=self.num_timesteps,
