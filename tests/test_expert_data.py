@@ -182,7 +182,7 @@ class TestExpertDataset:
         (dict(traj_data=trajectories(9), train_fraction=0), "for both training and validation"),
         (dict(traj_data=trajectories(9), train_fraction=1), "for both training and validation"),
         (dict(traj_data=trajectories(9), train_fraction=2), "train_fraction=2"),
-        (dict(traj_data=trajectories(9), traj_limitation=0), "traj_limitation=0: accepted is a positive"),
+        (dict(traj_data=trajectories(9), traj_limitation=-2), "traj_limitation=-2: accepted is a positive"),
         (dict(traj_data=trajectories(9), batch_size=0), "batch_size=0"),
         (dict(traj_data=dict(obs=[1])), r"without \['actions', 'episode_starts', 'episode_returns'\]"),
         (dict(traj_data=dict(trajectories(9), actions=np.zeros((8, 1)))), "one row a step"),

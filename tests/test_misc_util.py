@@ -153,7 +153,7 @@ class TestMpi:
     def test_launched_with_mpi4py(self, monkeypatch):
         fake = types.ModuleType('mpi4py')
         fake.MPI = types.ModuleType('mpi4py.MPI')
-        fake.MPI.COMM_WORLD = object()
+        fake.MPI.COMM_WORLD = mpi_util.OneProcess()
         monkeypatch.setitem(sys.modules, 'mpi4py', fake)
         assert mpi_util.world() is not fake.MPI.COMM_WORLD
         monkeypatch.setenv('PMI_RANK', '2')

@@ -4,12 +4,20 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import RecordingModel, make_cartpoles, make_env, read_scalars, record_calls
+from helpers import (
+    RecordingModel,
+    assert_same_parameters,
+    changed_since,
+    make_cartpoles,
+    make_env,
+    read_scalars,
+    record_calls,
+)
 from stable_baselines import PPO1, logger
 from stable_baselines.bench import Monitor
 from stable_baselines.common import cmd_util
 from stable_baselines.common.dataset import Dataset, iterbatches
-from stable_baselines.common.gym_compat import Env, spaces
+from stable_baselines.common.gym_compat import Env, Wrapper, convert_env, make, spaces
 from stable_baselines.common.runners import traj_segment_generator
 from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 from stable_baselines.ppo1 import run_atari, run_humanoid, run_mujoco, run_robotics
@@ -27,7 +35,7 @@ def build(**kwargs):
 @pytest.mark.parametrize("kwargs, reason", [
     (dict(timesteps_per_actorbatch=0), "timesteps_per_actorbatch=0: accepted is a positive integer"),
     (dict(optim_epochs=1.5), "optim_epochs=1.5: accepted is a positive integer"),
-    (dict(optim_batchsize=None), "optim_batchsize=None: accepted is a positive integer"),
+    (dict(optim_batchsize=0), "optim_batchsize=0: accepted is a positive integer"),
     (dict(clip_param=-.1), "clip_param=-0.1: accepted is a number from 0 on"),
     (dict(optim_stepsize="fast"), "optim_stepsize='fast': accepted is a number from 0 on"),
     (dict(schedule="cosine"), "schedule='cosine': accepted is one of constant, .*linear"),
@@ -286,3 +294,23 @@ def test_iterbatches(kwargs, sizes):
 def test_iterbatches_takes_a_number_or_a_size(kwargs):
     with pytest.raises(ValueError, match="num_batches=.*, batch_size=.*: accepted is one of the two"):
         next(iterbatches([np.arange(10)], **kwargs))
+
+
+def test_without_a_size_the_minibatch_is_the_whole_trajectory():
+    models = [build(optim_batchsize=size, optim_epochs=1).learn(32) for size in (None, 16)]
+    assert_same_parameters(*models)
+
+
+def test_what_is_not_finite_is_refused_before_it_is_learned_from():
+    class Poisoned(Wrapper):
+        """Its rewards are not numbers."""
+
+        def step(self, action):
+            obs, _, done, info = self.env.step(action)
+            return obs, np.nan, done, info
+
+    model = PPO1("MlpPolicy", Poisoned(convert_env(make("CartPole-v1"))), **SMALL)
+    before = model.get_parameters()
+    with pytest.raises(ValueError, match="not finite.*VecCheckNan"):
+        model.learn(32)
+    assert not changed_since(before, model)

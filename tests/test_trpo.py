@@ -241,7 +241,7 @@ def test_hooks(tmp_path):
 @pytest.mark.parametrize("kwargs, reason", [
     (dict(timesteps_per_batch=0), "timesteps_per_batch=0: accepted is a positive integer"),
     (dict(cg_iters=2.5), "cg_iters=2.5: accepted is a positive integer"),
-    (dict(vf_iters=None), "vf_iters=None: accepted is a positive integer"),
+    (dict(vf_iters=None), "vf_iters=None: accepted is a number from 0 on"),
     (dict(max_kl=-.1), "max_kl=-0.1: accepted is a number from 0 on"),
     (dict(cg_damping="little"), "cg_damping='little': accepted is a number from 0 on"),
     (dict(vf_stepsize=None), "vf_stepsize=None: accepted is a number from 0 on"),

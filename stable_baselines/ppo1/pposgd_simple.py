@@ -62,8 +62,8 @@ class PPO1(TrajectoryRLModel):
     :param entcoeff: weight of the entropy; larger values explore longer, typical 0 to 0.01
     :param optim_epochs: number of epochs over each batch; more learn faster from it and drift further off it
     :param optim_stepsize: Adam's step size
-    :param optim_batchsize: number of samples of each process in a minibatch, at most all; an epoch leaves out what does
-        not fill one
+    :param optim_batchsize: number of samples of each process in a minibatch, at most all, which None means; an epoch
+        leaves out what does not fill one
     :param lam: GAE's trade-off: smaller values are less noisy and more biased, typical 0.9 to 1
     :param adam_epsilon: Adam's epsilon, which keeps it from dividing by zero
     :param schedule: how step size and clip range change over the training: 'linear' (to zero), 'constant', or another
@@ -81,8 +81,8 @@ class PPO1(TrajectoryRLModel):
 
     def __init__(self, policy: Union[str, Type[BasePolicy]], env: Any, gamma: float = 0.99,
                  timesteps_per_actorbatch: int = 256, clip_param: float = 0.2, entcoeff: float = 0.01,
-                 optim_epochs: int = 4, optim_stepsize: float = 1e-3, optim_batchsize: int = 64, lam: float = 0.95,
-                 adam_epsilon: float = 1e-5, schedule: str = 'linear', verbose: int = 0,
+                 optim_epochs: int = 4, optim_stepsize: float = 1e-3, optim_batchsize: Optional[int] = 64,
+                 lam: float = 0.95, adam_epsilon: float = 1e-5, schedule: str = 'linear', verbose: int = 0,
                  tensorboard_log: Optional[str] = None, _init_setup_model: bool = True,
                  policy_kwargs: Optional[Dict[str, Any]] = None, full_tensorboard_log: bool = False,
                  seed: Optional[int] = None, n_cpu_tf_sess: Optional[int] = 1):
@@ -105,8 +105,9 @@ class PPO1(TrajectoryRLModel):
         return self.timesteps_per_actorbatch
 
     def setup_model(self) -> None:
-        check_counts(timesteps_per_actorbatch=self.timesteps_per_actorbatch, optim_epochs=self.optim_epochs,
-                     optim_batchsize=self.optim_batchsize)
+        check_counts(timesteps_per_actorbatch=self.timesteps_per_actorbatch, optim_epochs=self.optim_epochs)
+        if self.optim_batchsize is not None:
+            check_counts(optim_batchsize=self.optim_batchsize)
         check_numbers(0, clip_param=self.clip_param, optim_stepsize=self.optim_stepsize, adam_epsilon=self.adam_epsilon)
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: accepted is one of {', '.join(sorted(SCHEDULES))}")
@@ -183,7 +184,7 @@ class PPO1(TrajectoryRLModel):
     def _minibatches(self, everything: Batch) -> Iterator[Batch]:
         """Yield one epoch's minibatches, in random order; what does not fill one waits for the next epoch."""
         n_samples = len(everything.obs)
-        batch_size = min(self.optim_batchsize, n_samples)
+        batch_size = min(self.optim_batchsize or n_samples, n_samples)
         order = self.np_random.permutation(n_samples)
         for start in range(0, n_samples - batch_size + 1, batch_size):
             rows = order[start:start + batch_size]

@@ -192,7 +192,7 @@ class SAC(OffPolicyRLModel):
     def setup_model(self) -> None:
         check_counts(target_update_interval=self.target_update_interval)
         read_ent_coef(self.ent_coef)
-        read_target_entropy(self.target_entropy, n_actions=1)  # refuses what is none, before anything is built
+        read_target_entropy(self.target_entropy, n_actions=1)  # refuses it before anything is built
         super().setup_model()
 
     def _build_graph(self) -> None:

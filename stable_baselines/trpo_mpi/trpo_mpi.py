@@ -95,6 +95,7 @@ class TRPO(TrajectoryRLModel):
     """
 
     loss_names = list(Losses._fields)
+    _n_averaged = 40  # as Stable Baselines 2.10
     _explained_variance_name = 'explained_variance_tdlam_before'
     _old_names = dict(get_flat='_get_flat', set_from_flat='_set_from_flat', vfadam='_value_adam')
     _names_of_sb3 = dict(
@@ -123,8 +124,9 @@ class TRPO(TrajectoryRLModel):
                          full_tensorboard_log=full_tensorboard_log)
 
     def setup_model(self) -> None:
-        check_counts(timesteps_per_batch=self.timesteps_per_batch, cg_iters=self.cg_iters, vf_iters=self.vf_iters)
-        check_numbers(0, max_kl=self.max_kl, cg_damping=self.cg_damping, vf_stepsize=self.vf_stepsize)
+        check_counts(timesteps_per_batch=self.timesteps_per_batch, cg_iters=self.cg_iters)
+        check_numbers(0, vf_iters=self.vf_iters, max_kl=self.max_kl, cg_damping=self.cg_damping,
+                      vf_stepsize=self.vf_stepsize)
         super().setup_model()
 
     @property
@@ -234,6 +236,9 @@ class TRPO(TrajectoryRLModel):
 
         direction = conjugate_gradient(damped_fisher_product, gradient, self.cg_iters)
         divergence = .5 * direction.dot(damped_fisher_product(direction))  # that the whole direction would lead to
+        if not np.isfinite(divergence):
+            raise ValueError(f"a natural gradient that is not finite (its divergence is {divergence}): an observation, "
+                             "an advantage or a parameter is NaN or infinite")
         if not divergence > 0:
             logger.log("zero gradient: the policy stays as it is")
             return Losses(*losses)

@@ -314,7 +314,7 @@ def test_each_environment_explores_on_its_own(algorithm):
     class Still(algorithm.model_class):
         """Its policy does nothing."""
 
-        def _policy_actions(self, obs, deterministic):
+        def _actions_to_explore(self, obs):
             return np.zeros((len(obs), 2), np.float32)
 
     model = build(algorithm._replace(model_class=Still), env=make_clocks(algorithm, 4), random_exploration=.5)

@@ -30,11 +30,11 @@ class Samples(NamedTuple):
 class Progress:
     """The steps and episodes of all processes since a training began."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_averaged: int) -> None:
         self.n_updates = self.n_steps = self.n_episodes = self.n_episodes_last = 0
-        self.ep_lens: Deque[int] = deque(maxlen=100)
-        self.ep_returns: Deque[float] = deque(maxlen=100)
-        self.ep_true_returns: Deque[float] = deque(maxlen=100)
+        self.ep_lens: Deque[int] = deque(maxlen=n_averaged)
+        self.ep_returns: Deque[float] = deque(maxlen=n_averaged)
+        self.ep_true_returns: Deque[float] = deque(maxlen=n_averaged)
 
     def add(self, trajectories: List[Dict[str, Any]]) -> None:
         """Count one update, with what every process says of its trajectory."""
@@ -65,6 +65,7 @@ class TrajectoryRLModel(ActorCriticRLModel):
     old_policy: Any = None  # the network as it was before the update, in the scope "oldpi"
     old_params: Any = None  # its variables, in the order of params
     reward_giver: Any = None  # what replaces the rewards of the environment, see TrajectoryRunner; None keeps them
+    _n_averaged = 100  # how many episodes the reports average
     _explained_variance_name = 'ev_tdlam_before'
     _old_names = dict(policy_pi='act_model')
 
@@ -121,7 +122,7 @@ class TrajectoryRLModel(ActorCriticRLModel):
             training.start()
             self._synchronise()
             self.runner.set_state(dict(next_actions=None))  # the parameters may have changed since
-            progress = Progress()
+            progress = Progress(self._n_averaged)
             while progress.n_steps < training.total_timesteps:
                 progress_remaining = 1. - progress.n_steps / training.total_timesteps
                 trajectory = training.collect()
@@ -157,6 +158,9 @@ class TrajectoryRLModel(ActorCriticRLModel):
         advantages, returns = gae(
             trajectory.rewards[:, None], trajectory.values[:, None], trajectory.episode_starts[:, None],
             np.array([trajectory.next_value]), trajectory.dones[-1:], self.gamma, self.lam)
+        if not np.isfinite(advantages).all():
+            raise ValueError("advantages that are not finite, from which nothing can be learned: a reward, an "
+                             "observation or a value is NaN or infinite; VecCheckNan finds out where it comes from")
         return Samples(obs=trajectory.obs, actions=trajectory.actions, advantages=standardise(advantages[:, 0]),
                        returns=returns[:, 0], values=trajectory.values)
 

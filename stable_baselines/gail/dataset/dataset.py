@@ -43,7 +43,7 @@ class ExpertDataset:
             raise ValueError(f"expert_path={expert_path!r}, traj_data={'None' if traj_data is None else 'given'}: "
                              "accepted is one of the two")
         check_numbers(0, 1, train_fraction=train_fraction)
-        if traj_limitation != -1:
+        if traj_limitation not in (-1, 0):  # which both mean all
             check_counts(traj_limitation=traj_limitation)
         self.train_fraction, self.batch_size = train_fraction, batch_size
         self.randomize, self.verbose = randomize, verbose
