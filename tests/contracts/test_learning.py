@@ -181,8 +181,8 @@ def test_cartpole_dqn(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_mountain_car_dqn(seed):
-    """Published: -134."""
-    assert solve_with_dqn("MountainCar-v0", -134, seed, param_noise=True, exploration_final_eps=.1) >= -134
+    """Published: -134.5 with a deviation of 25, of which the mean of 20 episodes has a standard error of 5.5."""
+    assert solve_with_dqn("MountainCar-v0", -134, seed, param_noise=True, exploration_final_eps=.1) >= -140
 
 
 @pytest.mark.slow
