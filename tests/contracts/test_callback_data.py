@@ -42,8 +42,8 @@ EXEMPT = {
 
 
 # when episodes end depends on the actions that were drawn
-DRAWN = ("ep_infos", "ep_lens", "ep_rets", "ep_true_rets", "episode_rewards", "episode_successes", "info", "infos",
-         "maybe_ep_info")
+DRAWN = ("cur_ep_ret", "cur_ep_true_ret", "ep_infos", "ep_lens", "ep_rets", "ep_true_rets", "episode_rewards",
+         "episode_successes", "info", "infos", "maybe_ep_info")
 # the original's DDPG begins the next rollout before it trains, and does not train after the last one
 TRAINED = {"epoch_actor_losses", "epoch_critic_losses", "epoch_adaptive_distances"}
 
