@@ -42,8 +42,10 @@ EXEMPT = {
 
 
 # when episodes end depends on the actions that were drawn
-DRAWN = ("cur_ep_ret", "cur_ep_true_ret", "ep_infos", "ep_lens", "ep_rets", "ep_true_rets", "episode_rewards",
-         "episode_successes", "info", "infos", "maybe_ep_info")
+DRAWN = ("ep_infos", "ep_lens", "ep_rets", "ep_true_rets", "episode_rewards", "episode_successes", "info", "infos",
+         "maybe_ep_info")
+# for the same reason these are sometimes the 0 of a new episode, an integer, where the record shows a float
+RUNNING = {"cur_ep_ret", "cur_ep_true_ret"}
 # the original's DDPG begins the next rollout before it trains, and does not train after the last one
 TRAINED = {"epoch_actor_losses", "epoch_critic_losses", "epoch_adaptive_distances"}
 
@@ -181,6 +183,8 @@ def test_callbacks_see_what_the_original_shows(case):
             if name in EXEMPT or name in TRAINED and event in ("on_rollout_start (last)", "on_training_end"):
                 continue
             if case == "gail" and name in GIVEN_REWARDS and offered.get(name) == "float":
+                continue
+            if name in RUNNING and offered.get(name) == "int":
                 continue
             if name not in offered:
                 problems.append(f"{event}: {name} is missing")
