@@ -40,5 +40,11 @@ def preprocess(ob_space: spaces.Space, observations: tf.Tensor, scale: bool = Fa
     if isinstance(ob_space, spaces.Box) and scale:
         bounded = np.all(np.isfinite(ob_space.low)) and np.all(np.isfinite(ob_space.high))
         if bounded and np.any(ob_space.high != ob_space.low):
-            processed = (processed - ob_space.low) / (ob_space.high - ob_space.low)
+            low, span = _one_if_equal(ob_space.low), _one_if_equal(ob_space.high - ob_space.low)
+            processed = (processed - low if np.any(low) else processed) / span
     return processed
+
+
+def _one_if_equal(values: np.ndarray) -> np.ndarray:
+    """Return the one element that all are equal to, or all: images are scaled faster by a scalar."""
+    return values.flat[0] if np.all(values == values.flat[0]) else values

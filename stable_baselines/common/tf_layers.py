@@ -10,6 +10,7 @@ from typing import Callable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from stable_baselines.common.graph.cpu_gradients import fast_conv_gradients, fast_product_gradients
 from stable_baselines.common.tf_util import intprod, next_op_seed
 
 
@@ -60,7 +61,12 @@ def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: fl
     with tf.variable_scope(scope):
         weight = tf.get_variable("w", [int(input_tensor.shape[1]), n_hidden], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_hidden], initializer=tf.constant_initializer(init_bias))
-        return tf.matmul(input_tensor, weight) + bias
+        return _product(input_tensor, weight) + bias
+
+
+def _product(inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    with fast_product_gradients(weights):
+        return tf.matmul(inputs, weights)
 
 
 def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Union[int, Tuple[int, int], List[int]],
@@ -90,8 +96,9 @@ def conv(input_tensor: tf.Tensor, scope: str, *, n_filters: int, filter_size: Un
         filters = tf.get_variable("w", [height, width, n_channels, n_filters], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_filters] if one_dim_bias else [1, n_filters, 1, 1],
                                initializer=tf.constant_initializer(0.0))
-        return tf.reshape(bias, bias_shape) + tf.nn.conv2d(
-            input_tensor, filters, strides=stride, padding=pad, data_format=data_format)
+        with fast_conv_gradients(input_tensor, filters, stride, pad, data_format):
+            return tf.reshape(bias, bias_shape) + tf.nn.conv2d(
+                input_tensor, filters, strides=stride, padding=pad, data_format=data_format)
 
 
 def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
@@ -217,7 +224,7 @@ def _affine(input_tensor: tf.Tensor, units: int, weights_name: str, biases_name:
     weights = tf.get_variable(weights_name, [int(input_tensor.shape[-1]), units],
                               initializer=initializer or tf.glorot_uniform_initializer(seed=next_op_seed()))
     biases = tf.get_variable(biases_name, [units], initializer=tf.zeros_initializer())
-    return tf.nn.bias_add(tf.matmul(input_tensor, weights), biases)  # cheaper gradients than those of a sum
+    return tf.nn.bias_add(_product(input_tensor, weights), biases)  # cheaper gradients than those of a sum
 
 
 def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,
