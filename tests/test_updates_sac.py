@@ -9,9 +9,6 @@ from stable_baselines.common import tf_util
 from stable_baselines.sac import policies, sac
 
 SAC_CASES = sorted(name for name in CASES if name.startswith("sac_"))
-# Actions of this case are so close to the bounds that the slope of tanh is rounding for a good part, which Adam's first
-# step shows in one of 256 weights.
-SENSITIVE = "sac_lnmlp_auto"
 
 
 def evaluate(*tensors):
@@ -47,7 +44,7 @@ def test_squashing_by_hand():
 
 def test_squashing_is_finite_where_it_saturates():
     logp = evaluate(policies.apply_squashing_func(tf.zeros([1, 2]), tf.constant([[50., 0.]]), tf.constant([0.]))[2])
-    np.testing.assert_allclose(logp, [[-np.log(1e-6)]], rtol=1e-4)
+    np.testing.assert_allclose(logp, [[-np.log(np.float32(1. + 1e-6) - 1.)]], rtol=1e-6)
 
 
 def test_clipping_passes_gradients():
@@ -125,8 +122,7 @@ def test_update(name):
         trace.append(train(model, case["learning_rate"]))
         if step in (1, 2, 10):
             key = f"after{step}"
-            assert_parameters(model, group(arrays, key + "/"), 1e-4 if name == SENSITIVE else atol[key], atol["rtol"],
-                              case)
+            assert_parameters(model, group(arrays, key + "/"), atol[key], atol["rtol"], case)
     names = ["policy_loss", "qf1_loss", "qf2_loss", "value_loss", "entropy"]
     assert list(trace[0]._fields) == names + ["ent_coef_loss", "ent_coef"][:len(arrays["loss10/all"][0]) - 5]
     for loss, value in trace[0]._asdict().items():

@@ -54,7 +54,8 @@ def apply_squashing_func(mu_: tf.Tensor, pi_: tf.Tensor,
     :return: squashed means, squashed samples and the log-likelihood of these
     """
     policy = tf.tanh(pi_)
-    return tf.tanh(mu_), policy, logp_pi - tf.reduce_sum(tf.log(1. - tf.square(policy) + EPS), axis=1)
+    # in this order the slope at saturated actions is rounded as in Stable Baselines 2.10, after TensorFlow's rewriting
+    return tf.tanh(mu_), policy, logp_pi - tf.reduce_sum(tf.log(1. + EPS - tf.square(policy)), axis=1)
 
 
 class SACPolicy(BasePolicy):
