@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common.graph.cpu_gradients import fast_conv_gradients, fast_product_gradients
+from stable_baselines.common.graph.recurrence import recur
 from stable_baselines.common.tf_util import intprod, next_op_seed
 
 
@@ -109,7 +110,8 @@ def conv_to_fc(input_tensor: tf.Tensor) -> tf.Tensor:
 flatten = conv_to_fc
 
 
-# Sequences up to here are unrolled: faster than a loop, and K-FAC sees each product with the recurrent weights.
+# Sequences up to here are unrolled, so that K-FAC sees each product with the recurrent weights; 128 steps would take a
+# minute to build.
 _LONGEST_UNROLLED = 32
 
 
@@ -132,37 +134,31 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
         weight_x = tf.get_variable("wx", [n_input, n_gates], initializer=ortho_init(init_scale))
         weight_h = tf.get_variable("wh", [n_hidden, n_gates], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_gates], initializer=tf.constant_initializer(0.0))
-        norm_x, norm_h, norm_c = [_norm(suffix, size) if layer_norm else tf.identity
-                                  for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))]
+        norms = [_norm_params(suffix, size) if layer_norm else ()
+                 for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))]
+    params_x, params_h, params_c = norms
+
+    def _cell_step(gates_x, gates_h, cell, *params):
+        gates = gates_x + _norm(gates_h, *params[:2])
+        in_gate, forget_gate, out_gate, candidate = tf.split(gates, 4, axis=1)
+        cell = tf.sigmoid(forget_gate) * cell + tf.sigmoid(in_gate) * tf.tanh(candidate)
+        return cell, tf.sigmoid(out_gate) * tf.tanh(_norm(cell, *params[2:]))
 
     n_steps = len(input_tensor)
     # what does not depend on the state is computed for all steps at once
-    gates_x = norm_x(tf.matmul(tf.concat(input_tensor, axis=0), weight_x)) + bias
+    gates_x = _norm(tf.matmul(tf.concat(input_tensor, axis=0), weight_x), *params_x) + bias
     gates_x = tf.reshape(gates_x, [n_steps, -1, n_gates])
     keep = 1. - tf.stack(mask_tensor)
-
-    def _cell_step(step, cell, hidden):
-        gates = gates_x[step] + norm_h(tf.matmul(hidden * keep[step], weight_h))
-        in_gate, forget_gate, out_gate, candidate = tf.split(gates, 4, axis=1)
-        cell = tf.sigmoid(forget_gate) * (cell * keep[step]) + tf.sigmoid(in_gate) * tf.tanh(candidate)
-        return cell, tf.sigmoid(out_gate) * tf.tanh(norm_c(cell))
-
-    def _loop_step(step, cell, hidden, outputs):
-        cell, hidden = _cell_step(step, cell, hidden)
-        return step + 1, cell, hidden, outputs.write(step, hidden)
-
     cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
-    if n_steps <= _LONGEST_UNROLLED:
-        hiddens = []
-        for step in range(n_steps):
-            cell, hidden = _cell_step(step, cell, hidden)
-            hiddens.append(hidden)
-        return hiddens, tf.concat([cell, hidden], axis=1)
-    # a loop in the graph: 128 unrolled steps would take a minute to build and run no faster
-    _, cell, hidden, outputs = tf.while_loop(
-        lambda step, *_: step < n_steps, _loop_step, (0, cell, hidden, tf.TensorArray(tf.float32, n_steps)),
-        parallel_iterations=1)
-    return tf.unstack(outputs.stack(), n_steps), tf.concat([cell, hidden], axis=1)
+    if n_steps > _LONGEST_UNROLLED:
+        hiddens, cell, hidden = recur(_cell_step, gates_x, keep, cell, hidden, weight_h, [*params_h, *params_c])
+        return tf.unstack(hiddens), tf.concat([cell, hidden], axis=1)
+    hiddens = []
+    for step in range(n_steps):
+        gates_h = tf.matmul(hidden * keep[step], weight_h)
+        cell, hidden = _cell_step(gates_x[step], gates_h, cell * keep[step], *params_h, *params_c)
+        hiddens.append(hidden)
+    return hiddens, tf.concat([cell, hidden], axis=1)
 
 
 def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state: tf.Tensor,
@@ -171,11 +167,18 @@ def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], 
     return lstm(input_tensor, mask_tensor, cell_state, scope, n_hidden, init_scale, layer_norm=True)
 
 
-def _norm(suffix: str, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Create gain and bias of one layer normalisation within an LSTM and return the function that applies it."""
-    gain = tf.get_variable("g" + suffix, [size], initializer=tf.constant_initializer(1.0))
-    bias = tf.get_variable("b" + suffix, [size], initializer=tf.constant_initializer(0.0))
-    return lambda tensor: _normalise(tensor, epsilon=1e-5) * gain + bias
+def _norm_params(suffix: str, size: int) -> Tuple[tf.Variable, tf.Variable]:
+    """Create gain and bias of one layer normalisation within an LSTM."""
+    return (tf.get_variable("g" + suffix, [size], initializer=tf.constant_initializer(1.0)),
+            tf.get_variable("b" + suffix, [size], initializer=tf.constant_initializer(0.0)))
+
+
+def _norm(tensor: tf.Tensor, *gain_and_bias: tf.Tensor) -> tf.Tensor:
+    """Apply layer normalisation, if there is a gain and a bias."""
+    if not gain_and_bias:
+        return tensor
+    gain, bias = gain_and_bias
+    return _normalise(tensor, epsilon=1e-5) * gain + bias
 
 
 def _normalise(tensor: tf.Tensor, epsilon: float) -> tf.Tensor:
