@@ -486,8 +486,7 @@ class Runner(SegmentRunner):
     _offered_with_last_row = ('obs', 'episode_starts')
 
     def _act(self) -> Dict[str, np.ndarray]:
-        mus = self.model.proba_step(self.obs, self.states, self.dones)
-        actions, _, self.states, _ = self.model.step(self.obs, self.states, self.dones)
+        actions, self.states, mus = self.model.act_model.step_with_proba(self.obs, self.states, self.dones)
         return dict(actions=actions, mus=mus)
 
     def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:

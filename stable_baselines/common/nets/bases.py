@@ -153,6 +153,20 @@ class ActorCriticPolicy(BasePolicy):
         """Estimate the values of observations, shape (n_batch,), from the arguments of ``step``."""
         return self._call('value_flat', obs, state, mask)
 
+    def step_with_proba(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray) -> Tuple[np.ndarray, Any, Any]:
+        """
+        Choose Discrete actions, in a single session call where ``step`` and ``proba_step`` are the library's own.
+
+        :return: actions, states, and the probabilities of all actions, (n_batch, n_actions)
+        """
+        if all(method.__module__.startswith('stable_baselines.') for method in (self.step, self.proba_step)):
+            outputs = ('action', 'policy_proba', 'snew') if self.recurrent else ('action', 'policy_proba')
+            actions, proba, *states = self._call(outputs, obs, state, mask)
+            return actions, states[0] if states else None, proba
+        proba = self.proba_step(obs, state, mask)
+        actions, _, states, _ = self.step(obs, state, mask)
+        return actions, states, proba
+
 
 def _distribution_parameters(distribution: distributions.ProbabilityDistribution) -> Any:
     """Return what describes a distribution to a user: probabilities, or mean and standard deviation."""
