@@ -5,7 +5,7 @@ Run a program in two ranks of MPI, each on a host of its own, on one machine:
     python scripts/two_hosts.py .venv/bin/python my_training.py
 
 The hosts are two network namespaces with a cable (a veth pair) between them. This needs root; what else is missing is
-installed with apt-get. Exit code 77: this machine does not allow it; the last line says why.
+installed with apt-get. Exit code 77: this machine does not permit it; the last line says what.
 """
 import os
 import shlex
@@ -20,7 +20,7 @@ from stable_baselines.common.mpi_util import find_mpirun  # noqa: E402
 
 HOSTS = {f"host{number}-{os.getpid()}": f"10.77.0.{number}" for number in (1, 2)}  # name -> address
 NETWORK = "10.77.0.0/24"
-NOT_HERE = 77
+NOT_PERMITTED = 77
 TCP_ONLY = ["--mca", "pml", "ob1", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", NETWORK]
 
 # Stands in for ssh: OPTIONS ADDRESS COMMAND. The names must differ: MPI takes two hosts of one name for one.
@@ -33,24 +33,30 @@ exec ip netns exec "$name" unshare --uts bash -c "echo $name >/proc/sys/kernel/h
 
 
 def ip(*words):
-    """Run ``ip``; leave with the reason where it is not allowed."""
+    """Run ``ip``; leave with the reason where it fails."""
     done = subprocess.run(["ip", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
-        print(f"network namespaces are not allowed here: ip {' '.join(words)}: {done.stdout.strip()}")
-        sys.exit(NOT_HERE)
+        complaint = f"ip {' '.join(words)}: {done.stdout.strip()}"
+        if "Operation not permitted" in complaint or "Permission denied" in complaint:
+            leave_untried(f"network namespaces are not permitted here: {complaint}")
+        sys.exit(complaint)
     return done.stdout
+
+
+def leave_untried(reason):
+    """Leave with the exit code that makes the test skip."""
+    print(reason)
+    sys.exit(NOT_PERMITTED)
 
 
 def require_tools():
     """Install ``ip`` where it is missing; leave with the reason where that is impossible."""
     if os.geteuid() != 0:
-        print("network namespaces need root")
-        sys.exit(NOT_HERE)
+        leave_untried("network namespaces need root")
     if shutil.which("ip") is None:
         for words in (["update"], ["install", "--yes", "--no-install-recommends", "iproute2"]):
             if shutil.which("apt-get") is None or subprocess.run(["apt-get", "-qq", *words]).returncode != 0:
-                print("ip is missing, and apt-get install iproute2 is not possible")
-                sys.exit(NOT_HERE)
+                sys.exit("ip is missing, and apt-get install iproute2 is not possible: install it (package iproute2)")
 
 
 def connect():

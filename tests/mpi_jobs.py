@@ -19,6 +19,7 @@ from stable_baselines.common.callbacks import BaseCallback
 from stable_baselines.common.mpi_moments import mpi_mean, mpi_moments
 from stable_baselines.common.mpi_running_mean_std import RunningMeanStd
 from stable_baselines.common.noise import AdaptiveParamNoiseSpec
+from stable_baselines.trpo_mpi import trpo_mpi
 
 COMM = mpi_util.world()
 RANK, SIZE = COMM.Get_rank(), COMM.Get_size()
@@ -32,36 +33,41 @@ def make_ddpg(**kwargs):
     return DDPG("MlpPolicy", Pendulum(), param_noise=AdaptiveParamNoiseSpec(), **dict(arguments, **kwargs))
 
 
-def make_ppo1(**kwargs):
+def make_env(actions):
+    """Make an environment whose actions are "discrete" or "box"."""
+    return Pendulum() if actions == "box" else gym_compat.make("CartPole-v1")
+
+
+def make_ppo1(actions="discrete", **kwargs):
     """Make a PPO1 with rollouts of 64 steps."""
     from stable_baselines import PPO1
     arguments = dict(timesteps_per_actorbatch=64, optim_epochs=2, optim_batchsize=32, seed=RANK)
-    return PPO1("MlpPolicy", gym_compat.make("CartPole-v1"), **dict(arguments, **kwargs))
+    return PPO1("MlpPolicy", make_env(actions), **dict(arguments, **kwargs))
 
 
-def make_trpo(**kwargs):
+def make_trpo(actions="discrete", **kwargs):
     """Make a TRPO with rollouts of 64 steps."""
     from stable_baselines import TRPO
-    return TRPO("MlpPolicy", gym_compat.make("CartPole-v1"), **dict(dict(timesteps_per_batch=64, seed=RANK), **kwargs))
+    return TRPO("MlpPolicy", make_env(actions), **dict(dict(timesteps_per_batch=64, seed=RANK), **kwargs))
 
 
-def make_gail(**kwargs):
+def make_gail(actions="discrete", **kwargs):
     """Make a GAIL whose expert acts at random."""
     from stable_baselines import GAIL
     from stable_baselines.gail import ExpertDataset
-    rng = np.random.RandomState(0)
+    rng, env = np.random.RandomState(0), make_env(actions)
+    acted = rng.uniform(-2, 2, (200, 1)) if actions == "box" else rng.randint(2, size=(200, 1))
     expert = ExpertDataset(traj_data=dict(
-        obs=rng.randn(200, 4).astype(np.float32), actions=rng.randint(2, size=(200, 1)), rewards=np.ones(200),
+        obs=rng.randn(200, *env.observation_space.shape).astype(np.float32), actions=acted, rewards=np.ones(200),
         episode_returns=np.full(4, 50.), episode_starts=np.arange(200) % 50 == 0), batch_size=16, verbose=0)
-    return GAIL("MlpPolicy", gym_compat.make("CartPole-v1"), expert,
-                **dict(dict(timesteps_per_batch=64, seed=RANK), **kwargs))
+    return GAIL("MlpPolicy", env, expert, **dict(dict(timesteps_per_batch=64, seed=RANK), **kwargs))
 
 
 MAKERS = dict(ddpg=make_ddpg, ppo1=make_ppo1, trpo=make_trpo, gail=make_gail)
 
 
 class InStep(BaseCallback):
-    """Assert after every update that all ranks hold the same parameters, though what they see differs."""
+    """Assert after every update that all ranks hold the same variables, though what they see differs."""
 
     def __init__(self):
         super().__init__()
@@ -79,8 +85,8 @@ class InStep(BaseCallback):
 
     def check(self):
         # not the copies of DDPG's actor to which every rank adds noise of its own
-        state = b"".join(value.tobytes() for name, value in self.model.get_parameters().items()
-                         if not name.startswith("noise"))
+        variables = [variable for variable in global_variables(self.model) if not variable.name.startswith("noise")]
+        state = b"".join(value.tobytes() for value in self.model.sess.run(variables))
         noise = getattr(self.model, "param_noise", None)
         digest = hashlib.sha256(state + repr(noise and noise.current_stddev).encode()).hexdigest()
         assert COMM.allgather(digest) == [digest] * SIZE, f"rank {RANK} is out of step"
@@ -88,14 +94,60 @@ class InStep(BaseCallback):
         self.states.add(digest)
 
 
-def in_step(name):
-    """Train for a few updates."""
-    model, callback = MAKERS[name](), InStep()
-    n_steps = 200 if name == "ddpg" else 200 * SIZE
+def global_variables(model):
+    """Return all variables of a model, those of its optimisers included."""
+    return model.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+
+
+def in_step(name, *arguments):
+    """Train for twelve updates."""
+    model, callback = MAKERS[name](*arguments), InStep()
+    n_steps = 12 * 20 if name == "ddpg" else 12 * 64 * SIZE
     model.learn(n_steps, callback=callback)
-    assert callback.n_checks >= 4 and len(callback.states) >= 3, (callback.n_checks, callback.states)
+    assert callback.n_checks >= 13 and len(callback.states) >= 12, (callback.n_checks, callback.states)
     seen = COMM.allgather(np.array(callback.obs[:20]).tobytes())
     assert len(set(seen)) == SIZE, "the ranks see the same"
+
+
+def same_start(name):
+    """Begin with other variables in every rank: all take those of the first, its optimisers' too."""
+    model = MAKERS[name]()
+    variables, rng = global_variables(model), np.random.RandomState(RANK)
+    values = [rng.uniform(.1, .9, variable.shape.as_list()).astype(variable.dtype.base_dtype.as_numpy_dtype)
+              for variable in variables]
+    with model.graph.as_default():
+        model.sess.run([tf.assign(variable, value) for variable, value in zip(variables, values)])
+    assert sum("Adam" in variable.name for variable in variables) > 10
+    of_first, found = COMM.allgather(values)[0], []
+
+    def callback(locals_, _):
+        found.extend(model.sess.run(variables))
+        return False
+
+    model.learn(1000, callback=callback)
+    assert len(found) == len(of_first) and all(map(np.array_equal, found, of_first))
+
+
+def drift(name):
+    """Change the parameters of rank 1 in the third update: the check after the tenth says so in all ranks."""
+    model, n_rollouts = MAKERS[name](), []
+
+    class Drift(BaseCallback):
+        def _on_rollout_end(self):
+            n_rollouts.append(None)
+            if RANK == 1 and len(n_rollouts) == 3:
+                name, value = list(model.get_parameters().items())[0]
+                model.load_parameters({name: value + np.float32(1e-5)}, exact_match=False)
+
+        def _on_step(self):
+            return True
+
+    try:
+        model.learn(64 * SIZE * 30, callback=Drift())
+        raise AssertionError("nobody noticed")
+    except RuntimeError as error:
+        assert str(error).startswith(f"rank 1 of {SIZE} no longer has the parameters of rank 0"), error
+    assert len(n_rollouts) == 10
 
 
 def blocks():
@@ -140,6 +192,55 @@ def gradient():
     assert max(np.abs(grad).max() for grad in of_whole) > .01
 
 
+def make_model(name, *args, **kwargs):
+    """Make a model of all ranks."""
+    return MAKERS[name](*args, **kwargs)
+
+
+def make_model_alone(*args, **kwargs):
+    """Make a model that does not know of the other ranks."""
+    world, mpi_util.world = mpi_util.world, mpi_util.OneProcess
+    try:
+        return make_model(*args, **kwargs)
+    finally:
+        mpi_util.world = world
+
+
+def samples_of(model, n_samples=320):
+    """Make up what an update learns from."""
+    rng = np.random.RandomState(1)
+    model.action_space.seed(1)
+    return dict(obs=rng.randn(n_samples, *model.observation_space.shape),
+                actions=np.array([model.action_space.sample() for _ in range(n_samples)]),
+                advantages=rng.randn(n_samples), returns=rng.randn(n_samples))
+
+
+def step(name, actions):
+    """Take a gradient step with a part of the minibatch in every rank: the parameters are those of the whole."""
+    # steps that do not magnify the last bits of gradients
+    arguments = dict(adam_epsilon=.1, optim_stepsize=1.) if name == "ppo1" else dict(cg_damping=1.)
+    together, one = (make(name, actions, seed=0, **arguments) for make in (make_model, make_model_alone))
+    whole = samples_of(one)
+    part = {key: np.array_split(array, SIZE)[RANK] for key, array in whole.items()}
+    start, ours, expected = one.get_parameters(), take_step(together, part), take_step(one, whole)
+    for key, value in expected.items():
+        np.testing.assert_allclose(ours[key], value, rtol=0, atol=1e-6, err_msg=key)
+    assert max(np.abs(value - start[key]).max() for key, value in expected.items() if "/vf" in key) > 1e-4
+    assert max(np.abs(value - start[key]).max() for key, value in expected.items() if "/pi" in key) > 1e-4
+
+
+def take_step(model, samples):
+    """Take one step of PPO1, or one of the policy and one of the value function of TRPO; return the parameters."""
+    model._update_old_policy()
+    batch = {name: samples[name] for name in model.batch_ph._fields if name in samples}
+    if hasattr(model, "_value_step"):
+        model._train_policy(model.batch_ph._replace(**batch))
+        model._value_step(trpo_mpi.ValueBatch(samples["obs"], samples["returns"], .01))
+    else:
+        model._train_function(model.batch_ph._replace(**batch, lrmult=1.))
+    return model.get_parameters()
+
+
 def stop(name):
     """Let a callback stop rank 1 alone: all stop, in step, and go on together."""
     model = MAKERS[name]()
@@ -169,9 +270,28 @@ def be_killed(folder):
     model.learn(10000, callback=callback)
 
 
+def be_killed_writing(folder):
+    """Save the model, train, and die when half of the second file is on the disk; rank 1 waits."""
+    model, path = make_ppo1(), os.path.join(folder, "last.zip")
+    print(f"[pid {os.getpid()}]", flush=True)
+    if RANK == 0:
+        model.save(path)
+
+    def die(descriptor):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        print(f"dying at {time.time()}", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def callback(locals_, _):
+        if RANK == 0 and model.num_timesteps > 300:
+            os.fsync = die
+            model.save(path)
+
+    model.learn(10000, callback=callback)
+
+
 if __name__ == "__main__":
     for word in sys.argv[1:]:
         job, _, argument = word.partition(":")
-        dict(in_step=in_step, blocks=blocks, gradient=gradient, stop=stop, be_killed=be_killed)[job](
-            *argument.split(":") if argument else ())
+        globals()[job](*argument.split(":") if argument else ())
         print(f"[rank {RANK} on {socket.gethostname()}: {word}]", flush=True)  # lines may get mixed

@@ -1,6 +1,8 @@
 """Trajectories of experts: files, images, minibatches, recording."""
+import io
 import pickle
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from helpers import make_cartpoles
 from stable_baselines import A2C
 from stable_baselines.common.gym_compat import Env, spaces
-from stable_baselines.common.vec_env import DummyVecEnv
+from stable_baselines.common.vec_env import DummyVecEnv, VecNormalize
 from stable_baselines.gail import DataLoader, ExpertDataset, generate_expert_traj
 from stable_baselines.gail.dataset.dataset import write_image
 
@@ -185,7 +187,7 @@ class TestExpertDataset:
         (dict(traj_data=trajectories(9), traj_limitation=-2), "traj_limitation=-2: accepted is a positive"),
         (dict(traj_data=trajectories(9), batch_size=0), "batch_size=0"),
         (dict(traj_data=dict(obs=[1])), r"without \['actions', 'episode_starts', 'episode_returns'\]"),
-        (dict(traj_data=dict(trajectories(9), actions=np.zeros((8, 1)))), "one row a step"),
+        (dict(traj_data=dict(trajectories(9), actions=np.zeros((8, 1)))), "one row per step"),
         (dict(traj_data=dict(trajectories(9), episode_starts=np.zeros(9, bool))), "at least one episode")])
     def test_what_cannot_be_is_refused(self, kwargs, words):
         with pytest.raises(ValueError, match=words):
@@ -230,6 +232,73 @@ class TestExpertDataset:
         np.savez(str(tmp_path / "bad.npz"), **dict(trajectories(2), episode_starts=np.array([Harm(), 1], object)))
         with pytest.raises(ValueError, match="print: accepted in a file of trajectories are arrays of plain values"):
             ExpertDataset(str(tmp_path / "bad.npz"), verbose=0)
+
+
+def write_object_array(path, array_or_pickle, protocol):
+    """Write a file of three steps whose ``episode_starts`` are objects, as NumPy does with this protocol."""
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, dict(descr="|O", fortran_order=False, shape=(3,)))
+    pickled = array_or_pickle
+    if not isinstance(pickled, bytes):
+        pickled = pickle.dumps(array_or_pickle, protocol)
+    np.savez(str(path), **{name: rows for name, rows in trajectories(3).items() if name != "episode_starts"})
+    with zipfile.ZipFile(str(path), "a") as archive:
+        archive.writestr("episode_starts.npy", member.getvalue() + pickled)
+
+
+def test_object_arrays_of_any_protocol(tmp_path):
+    """Those that recorded a VecEnv: an array for every step."""
+    starts = np.empty(3, object)
+    starts[:] = [np.array([True]), np.bool_(False), np.array([], bool)]
+    for protocol in range(2, 5):
+        write_object_array(tmp_path / "old.npz", starts[:2].tolist() + [False], protocol)
+        write_object_array(tmp_path / "old.npz", starts, protocol)
+        assert ExpertDataset(str(tmp_path / "old.npz"), verbose=0).num_transition == 3
+
+
+def test_object_arrays_of_python_2(tmp_path):
+    """Its strings hold bytes, such as those of a float, and NumPy is called as it was then."""
+    number = (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(U\x02f8K\x00K\x01tR(K\x03U\x01<NNN"
+              b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbU\x08" + np.float64(-2.5).tobytes() + b"tR")
+    array = (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01(K\x03t"
+             b"cnumpy\ndtype\n(U\x02O8K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89]("
+             + number * 3 + b"etb.")
+    write_object_array(tmp_path / "old.npz", array, 2)
+    data = ExpertDataset(str(tmp_path / "old.npz"), traj_limitation=2, train_fraction=.5, verbose=0)
+    assert data.num_transition == 2  # each step begins an episode
+
+
+def test_other_encodings_are_refused(tmp_path):
+    pickled = b"\x80\x02c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR."
+    write_object_array(tmp_path / "bad.npz", pickled, 2)
+    with pytest.raises(ValueError, match="encoding='rot13': accepted in a file of trajectories is 'latin1'"):
+        ExpertDataset(str(tmp_path / "bad.npz"), verbose=0)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:len(content) // 2], lambda content: content[:-3],
+                                    lambda content: b"", lambda content: b"not a file of NumPy's",
+                                    lambda content: content.replace(b"NUMPY", b"NUMPI", 1)])
+def test_damaged_files_are_named(tmp_path, damage):
+    path = tmp_path / "expert.npz"
+    np.savez(str(path), **trajectories(20))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"expert_path='.*expert.npz': accepted is a whole .npz file.*copy or record"):
+        ExpertDataset(str(path), verbose=0)
+
+
+@pytest.mark.parametrize("pickled", [b"", b"\x80\x02]", b"."])
+def test_damaged_object_arrays_are_named(tmp_path, pickled):
+    write_object_array(tmp_path / "expert.npz", pickled, 2)
+    with pytest.raises(ValueError, match=r"expert.npz': accepted is a whole .npz file"):
+        ExpertDataset(str(tmp_path / "expert.npz"), verbose=0)
+
+
+def test_a_single_array_is_not_an_expert(tmp_path):
+    np.save(str(tmp_path / "obs.npy"), np.zeros(3))
+    with pytest.raises(ValueError, match=r"obs.npy': accepted is a whole .npz file"):
+        ExpertDataset(str(tmp_path / "obs.npy"), verbose=0)
+    with pytest.raises(FileNotFoundError, match="nowhere.npz"):
+        ExpertDataset(str(tmp_path / "nowhere.npz"), verbose=0)
 
 
 @needs_golden
@@ -316,6 +385,39 @@ class TestRecording:
         assert data["obs"].shape == (3, 36, 40, 3) and data["obs"].dtype == np.uint8
         data = ExpertDataset(traj_data=data, verbose=0)
         assert data.get_next_batch("train")[0].shape == (2, 36, 40, 3)
+
+    @pytest.mark.parametrize("training", [True, False])
+    def test_normalised_environments(self, training):
+        """The data hold what the expert sees, and what it earned; recording teaches the statistics nothing."""
+        env = VecNormalize(VecNormalize(DummyVecEnv([Counting])))
+        for wrapper in (env, env.venv):
+            wrapper.training = training
+            wrapper.obs_rms.mean, wrapper.obs_rms.var, wrapper.ret_rms.var = np.float64([1]), np.float64([4]), 9.
+            wrapper.epsilon = 0
+        before = pickle.dumps([env, env.venv])
+        data = generate_expert_traj(lambda obs: (obs[:, 0] * 4 + 103).round().astype(int), env=env, n_episodes=2)
+        np.testing.assert_allclose(data["obs"][:, 0], [-.75, -.5, -.25] * 2)  # ((0 - 1) / 2 - 1) / 2
+        assert data["actions"][:, 0].tolist() == [100, 101, 102] * 2
+        assert data["rewards"].tolist() == [1] * 6 and data["episode_returns"].tolist() == [3, 3]
+        assert (env.training, env.venv.training) == (training, training)
+        for wrapper, old in zip((env, env.venv), pickle.loads(before)):
+            for name in ("obs_rms", "ret_rms"):
+                assert vars(getattr(wrapper, name)) == vars(getattr(old, name))
+
+        def fails(obs):
+            raise KeyError("expert")
+
+        with pytest.raises(KeyError, match="expert"):
+            generate_expert_traj(fails, env=env, n_episodes=1)
+        assert env.training == training
+
+    def test_normalised_images_stay_in_the_data(self, tmp_path):
+        """Files of images hold whole numbers from 0 to 255."""
+        counter = iter([100, 101, 102] * 2)
+        env = VecNormalize(DummyVecEnv([Coloured]))
+        data = generate_expert_traj(lambda _: [next(counter)], str(tmp_path / "expert"), env, n_episodes=1)
+        assert data["obs"].shape == (3, 36, 40, 3) and np.abs(data["obs"]).max() == 10
+        assert [path.name for path in tmp_path.iterdir()] == ["expert.npz"]
 
     def test_discrete_observations(self):
         class Numbers(Counting):

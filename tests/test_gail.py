@@ -21,9 +21,10 @@ from helpers import (
     mean_reward,
     record_calls,
 )
-from stable_baselines import GAIL, TRPO, logger
+from stable_baselines import DDPG, DQN, GAIL, PPO2, SAC, TD3, TRPO, logger
 from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.vec_env import DummyVecEnv
 from stable_baselines.gail import ExpertDataset, adversary, generate_expert_traj
 
 GOLDEN = Path(__file__).resolve().parent.parent.parent / "shared" / "golden"
@@ -190,10 +191,48 @@ def test_arguments_are_kept_and_rewards_come_from_the_discriminator():
     calls = record_calls(model.reward_giver, "get_reward")
     seen = []
     model.learn(32, callback=lambda locals_, _: seen.append((locals_["reward"], locals_["true_reward"])))
-    assert len(calls) == 32 and [float(np.squeeze(reward)) for reward, _ in seen] == pytest.approx(
-        [float(reward[0, 0]) for _, reward in calls])
+    assert len(calls) == 32 + 1  # for each step that a callback sees, and for all of them, which are learned from
+    shown, (_, learned) = [float(reward[0, 0]) for _, reward in calls[:32]], calls[32]
+    assert [float(np.squeeze(reward)) for reward, _ in seen] == pytest.approx(shown)
+    np.testing.assert_allclose(learned[:, 0], shown, rtol=1e-5)
     assert {true_reward for _, true_reward in seen} == {1.}
     assert isinstance(model, TRPO) and model.using_gail and model.g_step == 3
+
+
+def test_rewards_take_one_call_per_trajectory_and_callbacks_change_nothing():
+    quiet, watched = [GAIL("MlpPolicy", make_cartpoles(1), ExpertDataset(traj_data=expert_data(), verbose=0), seed=0,
+                           g_step=1, timesteps_per_batch=64, n_cpu_tf_sess=1) for _ in range(2)]
+    calls, rollouts = record_calls(quiet.reward_giver, "get_reward"), record_calls(quiet, "_samples")
+    seen = []
+    quiet.learn(256)
+    watched.learn(256, callback=lambda locals_, _: seen.append([
+        locals_[name] for name in ("reward", "done", "cur_ep_ret")]))
+    assert [len(obs) for (obs, _), _ in calls] == [64] * 4
+    assert_same_parameters(quiet, watched)
+
+    # episodes go on from one trajectory to the next
+    rewards, dones, running = np.transpose(seen)
+    given = np.concatenate([trajectory.rewards for (trajectory,), _ in rollouts])
+    np.testing.assert_allclose(given, rewards, rtol=1e-5)
+    ends = np.flatnonzero(dones)
+    returns = [sum(part) for part in np.split(given.astype(float), ends + 1)[:-1]]
+    assert len(ends) > 3
+    np.testing.assert_allclose(np.concatenate([trajectory.ep_returns for (trajectory,), _ in rollouts]), returns)
+    np.testing.assert_allclose((running + rewards)[ends], returns, rtol=1e-5)
+
+
+def test_a_discriminator_that_diverges_is_refused():
+    model = build(g_step=1)
+    rollouts = record_calls(model, "_samples")
+    model.learn(32)
+    last = "adversary/fully_connected_2/weights:0"
+    model.load_parameters({last: np.full((8, 1), 1e38)}, exact_match=False)
+    before, state = model.get_parameters(), model.training_state()["variables"]
+    with pytest.raises(ValueError, match=r"losses that are not finite.*\[(inf|nan)\].*those after the policy's update"):
+        model._after_rollout(rollouts[0][1])
+    assert changed_since(before, model) == set()
+    changed = {name for name, values in model.training_state()["variables"].items() if (values != state[name]).any()}
+    assert changed <= {f"adversary/obfilter/{name}:0" for name in ("runningsum", "runningsumsq", "count")}
 
 
 @pytest.mark.parametrize("g_step, d_step, sizes", [(1, 1, [32] * 6), (3, 1, [32] * 2), (2, 2, [16] * 6),
@@ -313,6 +352,33 @@ def test_an_expert_of_another_task_is_refused():
         build(ExpertDataset(traj_data=expert_data(actions=np.zeros((60, 2))), verbose=0))
 
 
+@pytest.mark.parametrize("change, words", [
+    (dict(actions=np.full((60, 1), 2)), r"its actions hold 2: accepted are elements of .*Discrete\(2\)"),
+    (dict(actions=np.full((60, 1), -1)), "its actions hold -1:"),
+    (dict(actions=np.full((60, 1), .5)), "its actions hold 0.5:"),
+    (dict(obs=np.full((60, 4), np.nan)), "its observations hold nan:"),
+    (dict(obs=np.zeros((60, 2, 2))), r"its observations have shape \(2, 2\): accepted is \(4,\)")])
+def test_an_expert_beyond_the_spaces_is_refused(change, words):
+    dataset = ExpertDataset(traj_data=expert_data(**change), verbose=0)
+    with pytest.raises(ValueError, match=words):
+        build(dataset)
+    model = build()
+    model.expert_dataset = dataset
+    for train in (lambda: model.learn(32), lambda: TRPO("MlpPolicy", "CartPole-v1").pretrain(dataset)):
+        with pytest.raises(ValueError, match=words):
+            train()
+    assert dataset.dataloader is None
+
+
+def test_a_training_that_is_refused_leaves_the_dataset_alone():
+    model, dataset = build(), ExpertDataset(traj_data=expert_data(), verbose=0)
+    model.expert_dataset = dataset
+    for kwargs in (dict(log_interval=0), dict(total_timesteps=-1), dict(callback=17)):
+        with pytest.raises((ValueError, TypeError)):
+            model.learn(**dict(dict(total_timesteps=32), **kwargs))
+        assert dataset.dataloader is None and dataset.train_loader.np_random is np.random
+
+
 def test_training_without_an_expert_is_refused():
     model = GAIL("MlpPolicy", "CartPole-v1")
     with pytest.raises(ValueError, match="expert_dataset=None: accepted for training is an ExpertDataset"):
@@ -354,8 +420,20 @@ class TestLearning:
         model.learn(200000)
         assert mean_reward(model, make_cartpoles(1)) >= 450
 
-    @pytest.mark.parametrize("model_class", [TRPO])
+    @pytest.mark.parametrize("model_class", [TRPO, PPO2, DQN])
     def test_cloning_becomes_the_expert(self, dataset, model_class):
         model = model_class("MlpPolicy", "CartPole-v1", seed=0, n_cpu_tf_sess=1)
         model.pretrain(dataset, n_epochs=20, learning_rate=1e-3)
         assert mean_reward(model, make_cartpoles(1)) >= .9 * dataset.avg_ret
+
+    @pytest.mark.parametrize("model_class", [SAC, TD3, DDPG])
+    def test_cloning_of_continuous_actions_becomes_the_expert(self, model_class):
+        env = DummyVecEnv([lambda: gym_compat.make("MountainCarContinuous-v0")])
+        env.seed(0)
+        data = generate_expert_traj(lambda obs: np.where(obs[:, 1:] >= 0, 1., -1.), env=env, n_episodes=10)
+        dataset = ExpertDataset(traj_data=data, batch_size=64, verbose=0)
+        assert dataset.avg_ret >= 85  # pushing the way it goes
+        model = model_class("MlpPolicy", env, seed=0, n_cpu_tf_sess=1)
+        assert mean_reward(model, env) < 0
+        model.pretrain(dataset, n_epochs=100, learning_rate=1e-3)
+        assert mean_reward(model, env) >= .9 * dataset.avg_ret

@@ -12,7 +12,7 @@ import pytest
 from pandas import read_csv
 
 from helpers import ROOT
-from stable_baselines import DDPG
+from stable_baselines import DDPG, PPO1
 from stable_baselines.common import mpi_util
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None or mpi_util.find_mpirun() is None,
@@ -46,7 +46,10 @@ def assert_done(result, jobs):
 
 @pytest.mark.parametrize("jobs", [
     ["blocks", "gradient", "stop:ddpg", "stop:ppo1"],
-    ["in_step:ddpg", "in_step:ppo1", "in_step:trpo", "in_step:gail"]], ids=" ".join)
+    ["step:ppo1:discrete", "step:ppo1:box", "step:trpo:discrete", "step:trpo:box"],
+    ["in_step:ddpg", "in_step:ppo1", "in_step:trpo", "in_step:gail"],
+    ["in_step:ppo1:box", "in_step:trpo:box", "in_step:gail:box"],
+    ["same_start:ppo1", "same_start:trpo", "same_start:gail", "drift:ppo1"]], ids=" ".join)
 def test_two_ranks(jobs):
     assert_done(mpirun(2, JOBS, *jobs), jobs)
 
@@ -71,7 +74,10 @@ def is_running(pid):
 @pytest.mark.parametrize("statement, message", [
     ("raise KeyError('obs')", "failed with KeyError"),
     ("sys.exit(3)", "ended with exit code 3"),
-    ("sys.exit('no such file')", "ended with exit code no such file")])
+    ("sys.exit('no such file')", "ended with exit code no such file"),
+    ("raise SystemExit(3)", "ended with exit code 3"),
+    ("exit(3)", "ended with exit code 3"),
+    ("quit('no such file')", "ended with exit code no such file")])
 def test_an_error_in_one_rank_ends_all(statement, message, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(f"""
@@ -82,7 +88,7 @@ comm = mpi_util.world()
 print(f"[pid {{os.getpid()}}]", flush=True)
 comm.allgather(None)
 if comm.Get_rank() == 1:
-    print("dying at", time.time(), flush=True)
+    print("dying at", time.time())
     {statement}
 comm.Allreduce(np.zeros(1), np.zeros(1))
 """)
@@ -99,20 +105,37 @@ def test_a_rank_that_is_killed_ends_all_and_the_last_checkpoint_is_whole(tmp_pat
     assert all(np.isfinite(value).all() for value in model.get_parameters().values())
 
 
-def test_exits_without_error_end_one_rank_only(tmp_path):
-    """Ranks may end at different times, and what one prints last is not lost."""
+def test_a_rank_that_is_killed_while_it_writes_leaves_the_last_checkpoint_whole(tmp_path):
+    result = mpirun(2, JOBS, f"be_killed_writing:{tmp_path}")
+    assert_all_ended(result)
+    assert "process rank 0 with PID" in result.stdout
+    half, whole = sorted((path.stat().st_size, path.name) for path in tmp_path.iterdir())
+    assert whole[1] == "last.zip" and half[1].endswith(".tmp") and .4 < half[0] / whole[0] < .6
+    model = PPO1.load(str(tmp_path / "last.zip"))
+    assert model.num_timesteps == 0  # the first
+    model.save(str(tmp_path / "last.zip"))
+    assert [path.name for path in tmp_path.iterdir()] == ["last.zip"]
+
+
+@pytest.mark.parametrize("statement", ["sys.exit(0)", "sys.exit()", "raise SystemExit(0)", "exit()", "pass"])
+def test_exits_without_error_end_one_rank_only(statement, tmp_path):
+    """Ranks may end at different times, and what one prints last is not lost; a caught exit is not one."""
     script = tmp_path / "script.py"
-    script.write_text("""
+    script.write_text(f"""
 import sys, time
 from stable_baselines.common import mpi_util
-if mpi_util.world().Get_rank() == 1:
-    sys.exit(0)
-time.sleep(2)
-print("evaluated")
-sys.exit()
+rank = mpi_util.world().Get_rank()
+try:
+    sys.exit(2)
+except SystemExit as error:
+    assert error.code == 2
+if rank == 0:
+    time.sleep(2)
+    print("evaluated")
+{statement}
 """)
     result = mpirun(2, str(script))
-    assert result.returncode == 0 and "evaluated" in result.stdout
+    assert result.returncode == 0 and "evaluated" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("n_ranks, n_updates", [pytest.param(8, 1, marks=pytest.mark.slow), (2, 2)])
@@ -123,6 +146,15 @@ def test_ppo1_on_a_game(n_ranks, n_updates, tmp_path):
     reports = read_csv(str(tmp_path / "progress.csv"))
     assert reports.TimestepsSoFar.tolist() == [256 * n_ranks * update for update in range(1, n_updates + 1)]
     assert np.isfinite(reports.loss_vf_loss).all()
+
+
+def test_trpo_on_a_game(tmp_path):
+    result = mpirun(2, "-m", "stable_baselines.trpo_mpi.run_atari", "--num-timesteps", "1024",
+                    OPENAI_LOGDIR=str(tmp_path))
+    assert result.returncode == 0, result.stdout
+    reports = read_csv(str(tmp_path / "progress.csv"))
+    assert reports.TimestepsSoFar.tolist() == [1024]
+    assert 0 <= reports.meankl[0] <= 1.5 * .001 and np.isfinite(reports.loc[0]).all()
 
 
 @pytest.mark.parametrize("job", ["in_step:ppo1", "in_step:trpo"])
@@ -145,6 +177,13 @@ def test_the_launcher_of_another_mpi_is_refused():
                  OMPI_COMM_WORLD_RANK="1", OMPI_COMM_WORLD_SIZE="2")
     assert re.search(r"RuntimeError: a launcher started 2 processes, but mpi4py's MPI \(.*\) sees one: accepted is",
                      result.stdout)
+
+
+def test_a_launcher_that_tells_no_size_is_refused_too():
+    result = run([sys.executable, "-c", "from stable_baselines.common import mpi_util; mpi_util.world()"],
+                 PMIX_RANK="1")
+    assert re.search(r"RuntimeError: a launcher started several processes, but mpi4py's MPI \(.*\) sees one: accepted",
+                     result.stdout), result.stdout
 
 
 def test_mpirun_is_found_beside_the_interpreter_or_on_the_path(monkeypatch, tmp_path):

@@ -188,6 +188,60 @@ def test_variables_of_the_first_process(sess):
     assert [value.tolist() for value in sess.run(variables)] == [[[4., 5.]], 6.]
 
 
+def shared_variables(sess, job):
+    """Return variables of two types, initialised, with what shares them."""
+    variables = [tf.get_variable("matrix", initializer=[[1., 2.]]), tf.get_variable("number", initializer=3.),
+                 tf.get_variable("counts", initializer=np.array([4, 5]))]
+    shared = tf_util.SharedVariables(variables, sess, job)
+    tf_util.initialize()
+    return variables, shared
+
+
+def test_shared_variables_take_one_exchange_for_each_type(sess):
+    class First(Job):
+        """Sends twice what the other has."""
+
+        def Bcast(self, buf, root=0):  # noqa: N802
+            self.n_exchanges += 1
+            buf *= 2
+
+    variables, shared = shared_variables(sess, First(2))
+    n_ops = None
+    for factor in (2, 4, 8):
+        shared.share()
+        assert [value.tolist() for value in sess.run(variables)] == [
+            [[factor, 2 * factor]], 3 * factor, [4 * factor, 5 * factor]]
+        n_ops = n_ops or len(sess.graph.get_operations())
+    assert shared._comm.n_exchanges == 2 * 3
+    assert len(sess.graph.get_operations()) == n_ops  # a training that begins again adds nothing
+
+
+def test_shared_variables_of_one_process_cost_nothing(sess):
+    variables, shared = shared_variables(sess, mpi_util.OneProcess())
+    n_ops = len(sess.graph.get_operations())
+    shared.share()
+    shared.check()
+    assert len(sess.graph.get_operations()) == n_ops
+    assert sess.run(variables)[1] == 3.
+
+
+def test_a_process_that_holds_other_values_is_named(sess):
+    job = Job(3)
+    variables, shared = shared_variables(sess, job)
+    shared.check()
+    checksums = []
+    for value in (4., 3.):  # other values, then those of before
+        job.allgather = lambda checksum: [checksums.append(checksum), [checksum]][1]
+        sess.run(tf.assign(variables[1], value))
+        shared.check()
+    job.allgather = lambda checksum: [checksums[1], checksums[0], checksum]
+    with pytest.raises(RuntimeError, match=r"^rank 1 of 3 no longer has the parameters of rank 0: accepted are"):
+        shared.check()
+    job.allgather = lambda checksum: [checksums[0], checksum, checksum]
+    with pytest.raises(RuntimeError, match=r"^rank 1, 2 of 3 no longer has"):
+        shared.check()
+
+
 @pytest.mark.parametrize("check", [mpi_running_mean_std.test_dist, mpi_adam.test_mpi_adam])
 def test_the_checks_that_mpirun_starts(check):
     with tf.Graph().as_default():

@@ -301,6 +301,23 @@ def test_without_a_size_the_minibatch_is_the_whole_trajectory():
     assert_same_parameters(*models)
 
 
+def test_losses_that_are_not_finite_are_refused_and_the_update_is_taken_back():
+    model = build(optim_batchsize=2)
+    rollouts = record_calls(model, "_samples")
+    model.learn(16)
+    samples, before = rollouts[0][1], model.get_parameters()
+    returns = np.array(samples.returns)
+    returns[3] = 1e30  # its square is infinite
+    steps = record_calls(model, "_train_function")
+    with pytest.raises(ValueError, match=r"losses that are not finite.*\[pol_surr\] \[-?\d.*\[vf_loss\] \[inf\].*"
+                                         "the parameters are those of before the update"):
+        model._train(samples._replace(returns=returns), 1.)
+    assert 1 <= len(steps) < 8  # some minibatches had been learned from
+    assert not any(name.startswith("model/") for name in changed_since(before, model))
+    model.learn(32)  # the optimiser is whole
+    assert all(np.isfinite(values).all() for values in model.get_parameters().values())
+
+
 def test_what_is_not_finite_is_refused_before_it_is_learned_from():
     class Poisoned(Wrapper):
         """Its rewards are not numbers."""

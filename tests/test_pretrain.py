@@ -20,6 +20,7 @@ class OneBatch:
 
     def __init__(self, batch):
         self.batch = batch
+        self.observations, self.actions = batch["obs"], batch["actions"]
 
     def restart(self, np_random):
         """Keep the order."""

@@ -246,6 +246,6 @@ def test_every_algorithm_is_told_by_its_file():
         with zipfile.ZipFile(str(path)) as archive:
             told = save_util.algorithm_of(json.loads(archive.read("data").decode()).keys())
         assert told == {"GAIL": "TRPO"}.get(name, name)  # these two hold the same attributes
-        found.add(told)
+        found.add(name)
     assert found == set(save_util.TELLTALES)
     assert save_util.algorithm_of({"gamma", "alpha"}) is None

@@ -175,6 +175,22 @@ def train_mujoco(model_class: Type, env_id: str, num_timesteps: int, seed: int, 
         env.close()
 
 
+def mujoco_main(train: Callable[[str, int, int], Any]) -> None:
+    """
+    Read the command line of ``run_mujoco``, train, and with --play show the result. Only the first process reports, and
+    plays.
+
+    :param train: function of the environment's id, the number of steps and the seed that returns the model
+    """
+    args = mujoco_arg_parser().parse_args()
+    first = mpi_rank_or_zero() == 0
+    if first:
+        logger.configure()
+    model = train(args.env, args.num_timesteps, args.seed)
+    if args.play and first:
+        play(model, make_mujoco_env(args.env, args.seed))
+
+
 def play(model: Any, env: Any) -> None:
     """Show what a model learned in a single environment, until interrupted."""
     logger.log("Running trained model")

@@ -1,5 +1,41 @@
-"""Losses that several algorithms share."""
+"""Losses that several algorithms share, and the refusal of those that are not finite."""
+import contextlib
+from typing import Callable, Iterator
+
 import tensorflow.compat.v1 as tf
+
+_FAILED_CHECK = "losses that are not finite"
+
+
+def check_finite(**losses: tf.Tensor) -> tf.Operation:
+    """
+    Build a check that losses are finite, for a gradient step to wait for; see ``refuse_losses``.
+
+    :param losses: scalars, by the names under which they are reported
+    """
+    named = [part for name, loss in losses.items() for part in (tf.constant(name), loss)]
+    # not tf.debugging.Assert, which adds a branch to every step
+    return tf.raw_ops.Assert(condition=tf.reduce_all(tf.is_finite(tf.stack(list(losses.values())))),
+                             data=[tf.constant(_FAILED_CHECK), *named])
+
+
+@contextlib.contextmanager
+def refuse_losses(kept: str, take_back: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """
+    Turn a ``check_finite`` that fails within a ``with`` block into a ValueError.
+
+    :param kept: which parameters the model has afterwards, for the message
+    :param take_back: called first
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _FAILED_CHECK not in error.message:
+            raise
+        take_back()
+        values = error.message.splitlines()[0].partition(_FAILED_CHECK)[2].strip("] ")
+        raise ValueError(f"{_FAILED_CHECK}, from which nothing can be learned: {values}]: an observation or a return "
+                         f"is too large, or the step size is; the parameters are {kept}") from error
 
 
 def policy_gradient_loss(neglogp: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:

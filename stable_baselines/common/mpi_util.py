@@ -4,12 +4,16 @@ The only file that imports mpi4py, and it does so only in a process that an MPI 
 Without mpi4py, or outside ``mpirun``, everything runs as one process: importing the library never initialises MPI.
 """
 import atexit
+import contextlib
+import ctypes
+import gc
 import glob
 import os
 import shutil
 import socket
 import sys
 import sysconfig
+import time
 import warnings
 from typing import Any, List, Optional, Sequence
 
@@ -17,7 +21,7 @@ from stable_baselines.common.extras import pip_install
 
 # set in every process by, in this order: Open MPI, MPICH and its relatives (also ``srun``), PMIx
 RANK_VARIABLES = ('OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK')
-SIZE_VARIABLES = ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE')
+SIZE_VARIABLES = ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE')  # launchers of PMIx alone (``prterun``, ``srun``) set none
 
 
 class OneProcess:
@@ -66,7 +70,7 @@ def world() -> Any:
 
     :return: mpi4py's ``MPI.COMM_WORLD`` if a launcher started this process (or the caller imported mpi4py itself),
         otherwise, or where mpi4py is not installed, a stand-in of one process. From then on an exception that ends one
-        process of several, or ``sys.exit`` with an error, ends them all; otherwise they would wait for it for ever
+        process of several, also ``SystemExit`` with an error, ends them all; otherwise they would wait for it for ever
     :raises RuntimeError: if the launcher belongs to another MPI than mpi4py, so that every process would be alone
     """
     if launched_rank() is None and 'mpi4py.MPI' not in sys.modules:
@@ -85,9 +89,9 @@ def world() -> Any:
     comm, n_launched = MPI.COMM_WORLD, _read_number(SIZE_VARIABLES)
     if comm.Get_size() > 1:
         _end_together(comm)
-    elif n_launched is not None and n_launched > 1:
-        raise RuntimeError(f"a launcher started {n_launched} processes, but mpi4py's MPI ({_library(MPI)}) sees one: "
-                           f"accepted is this MPI's own mpirun, here {find_mpirun() or 'not found'}")
+    elif (n_launched or 1) > 1 or launched_rank():  # where no size is told, rank 0 may be alone, rank 1 is not
+        raise RuntimeError(f"a launcher started {n_launched or 'several'} processes, but mpi4py's MPI ({_library(MPI)})"
+                           f" sees one: accepted is this MPI's own mpirun, here {find_mpirun() or 'not found'}")
     return comm
 
 
@@ -105,26 +109,54 @@ def _end_together(comm: Any) -> None:
     """Let an error that ends this process end all processes of the job, after a message that names the rank."""
     if hasattr(sys.excepthook, 'ends_all'):
         return
-    show, leave, codes = sys.excepthook, sys.exit, []
+    show, last_codes = sys.excepthook, _watch_exits()
 
     def end_all(how: str, code: int) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # missing, broken, closed
+            sys.stdout.flush()
         print(f"rank {comm.Get_rank()} of {comm.Get_size()} (process {os.getpid()} on {socket.gethostname()}) {how}: "
               "this ends all ranks", file=sys.stderr, flush=True)
+        time.sleep(.2)  # mpirun may drop what it has not passed on yet
         comm.Abort(code)
 
     def show_and_end(kind: Any, error: Any, trace: Any) -> None:
         show(kind, error, trace)
         end_all(f"failed with {kind.__name__}", 1)
 
-    def remember_and_leave(status: Any = None) -> None:  # Python shows SystemExit to no hook
-        codes.append(status)
-        leave(status)
-
     def end_after_error() -> None:
-        status = codes[-1] if codes else None
-        if status is not None and status != 0:
-            end_all(f"ended with exit code {status}", status if isinstance(status, int) else 1)
+        for code in last_codes:
+            if code is not None and code != 0:
+                end_all(f"ended with exit code {code}", code if isinstance(code, int) else 1)
 
     show_and_end.ends_all = True  # type: ignore[attr-defined]
-    sys.excepthook, sys.exit = show_and_end, remember_and_leave  # type: ignore[assignment]
+    sys.excepthook = show_and_end
     atexit.register(end_after_error)  # before mpi4py, which came earlier, waits for the other processes to end
+
+
+def _watch_exits() -> List[Any]:
+    """
+    Watch out for the ``SystemExit`` that ends this process.
+
+    Python shows it to no hook, but reads its ``code``, and is the only one to do so when no function runs any more. So
+    the attribute tells who reads it. The class refuses to be changed, but not the dict in which it keeps attributes.
+
+    :return: an empty list, which will hold the exit code once the process ends
+    """
+    code_of, last_codes = vars(SystemExit)['code'], []
+
+    def read(error: SystemExit) -> Any:
+        code = code_of.__get__(error)
+        try:
+            sys._getframe(1)
+        except ValueError:  # nobody called this
+            last_codes.append(code)
+        return code
+
+    def leave(status: Any = None) -> None:
+        """Raise SystemExit(status), where Python before 3.12 makes no exception that has a code."""
+        raise SystemExit(status)
+
+    gc.get_referents(vars(SystemExit))[0]['code'] = property(read, code_of.__set__, code_of.__delete__)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(SystemExit))  # forget what was looked up
+    sys.exit = leave  # type: ignore[assignment]
+    return last_codes

@@ -238,6 +238,9 @@ class GAERunner(OnPolicyRunner):
                    self.lam)[1]
 
 
+_NOT_YET = np.zeros(1, np.float32)  # in place of a reward that is asked for later
+
+
 class Trajectory(NamedTuple):
     """What ``n_steps`` steps of one environment gave, one row a step; it may begin and end within episodes."""
 
@@ -262,7 +265,8 @@ class TrajectoryRunner(SegmentRunner):
 
     Parameters as for ``AbstractEnvRunner`` (a policy will do as a model) and
 
-    :param reward_giver: replaces the rewards by those of its ``get_reward(obs, action)``; None keeps them
+    :param reward_giver: replaces the rewards by those of its ``get_reward(obs, action)``; one with an attribute
+        ``takes_batches`` is asked for those of a whole trajectory at once, (n_steps, ...) each. None keeps them
     :param n_processes: number of processes that each take such a step, as the model counts them; None does not count
     :param offered: what callbacks see, by name, besides the variables of each step
     """
@@ -275,6 +279,7 @@ class TrajectoryRunner(SegmentRunner):
         if self.n_envs != 1:
             raise ValueError(f"env: it has num_envs={self.n_envs}: accepted is a single environment")
         self.reward_giver, self.n_processes = reward_giver, n_processes
+        self._rewards_at_once = getattr(reward_giver, 'takes_batches', False)
         self.dones = np.ones(1, bool)  # the first step begins an episode
         self._offered = dict(offered or {}, horizon=n_steps, gail=reward_giver is not None, reward_giver=reward_giver)
         self.next_actions: Optional[np.ndarray] = None  # chosen already; None lets the model choose
@@ -292,12 +297,17 @@ class TrajectoryRunner(SegmentRunner):
     def _start(self) -> None:
         """Begin a trajectory."""
         self._n_steps_done = 0
+        self._ep_return_before = self._ep_return
         self._ended: Dict[str, list] = dict(ep_returns=[], ep_lens=[], ep_true_returns=[])
 
     def _run(self) -> Optional[Trajectory]:
         self._start()
         collected = self._collect()
-        return None if collected is None else self._trajectory(collected['ep_infos'])
+        if collected is None:
+            return None
+        if self._rewards_at_once:
+            self._replace_rewards()
+        return self._trajectory(collected['ep_infos'])
 
     def _act(self) -> Dict[str, np.ndarray]:
         actions, values, self.states, _ = self.model.step(self.obs, self.states, self.dones)
@@ -305,8 +315,35 @@ class TrajectoryRunner(SegmentRunner):
             actions, self.next_actions = self.next_actions, None
         if self.reward_giver is None:
             return dict(actions=actions, values=values)
-        given = self.reward_giver.get_reward(self.obs[0], clip_actions(actions, self.env.action_space)[0])
-        return dict(actions=actions, values=values, given_rewards=np.reshape(given, 1))
+        if self._rewards_at_once and not self._is_heard():
+            given = _NOT_YET
+        else:
+            given = self._given_rewards(self.obs[0], actions[0])
+        return dict(actions=actions, values=values, given_rewards=given)
+
+    def _is_heard(self) -> bool:
+        """Tell whether somebody sees each step."""
+        return self.callback is not None and self.callback.listens
+
+    def _given_rewards(self, obs: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Ask the reward giver for the rewards of one step, or of several."""
+        return np.reshape(self.reward_giver.get_reward(obs, clip_actions(actions, self.env.action_space)), -1)
+
+    def _replace_rewards(self) -> None:
+        """
+        Ask for the rewards of the whole trajectory at once, and sum them up by episode.
+
+        Their last bits differ from those of single steps, which callbacks have seen: a training learns from these
+        whether or not it has a callback.
+        """
+        rewards = self._given_rewards(self._arrays['obs'][:, 0], self._arrays['actions'][:, 0])
+        self._arrays['given_rewards'][:, 0] = rewards
+        self._ep_return, self._ended['ep_returns'] = self._ep_return_before, []
+        for reward, done in zip(rewards.tolist(), self._rows()['dones'].tolist()):
+            self._ep_return += reward
+            if done:
+                self._ended['ep_returns'].append(self._ep_return)
+                self._ep_return = 0
 
     def _note_step(self, step: int, infos: Sequence[Dict[str, Any]]) -> None:
         true_reward = float(self._arrays['rewards'][step, 0])

@@ -38,7 +38,8 @@ TELLTALES = {
     'PPO2': {'nminibatches', 'noptepochs'},
     'SAC': {'target_entropy', 'learning_starts'},
     'TD3': {'policy_delay', 'target_policy_noise'},
-    'TRPO': {'max_kl', 'cg_iters'},  # and GAIL
+    'TRPO': {'max_kl', 'cg_iters'},
+    'GAIL': {'max_kl', 'cg_iters'},  # the original's TRPO held GAIL's attributes too
 }
 
 

@@ -322,6 +322,11 @@ class DDPG(OffPolicyRLModel):
             losses=self.losses._asdict(),
             inputs=dict(rewards=self.batch_ph.rewards, critic_target=self.target_q, actor_lr=self.batch_ph.actor_lr,
                         critic_lr=self.batch_ph.critic_lr), obs_ph=self.batch_ph.obs)
+        variables = tf.global_variables()
+        self._variables = tf_util.SharedVariables(variables, self.sess, self._comm)
+        # each process draws the noise of its actors
+        self._variables_in_step = tf_util.SharedVariables(
+            [variable for variable in variables if not variable.name.startswith("noise")], self.sess, self._comm)
 
     def _make_policy(self) -> Any:
         return self.policy(self.sess, self.observation_space, self.action_space, 1, 1, None, **self.policy_kwargs)
@@ -509,12 +514,10 @@ class DDPG(OffPolicyRLModel):
         super()._start(training, replay_wrapper, obs)
 
     def _sync(self) -> None:
-        """Let all processes of an MPI job begin with the parameters of the first one."""
-        if self._comm.Get_size() > 1:
-            params = {name: np.array(value) for name, value in self.get_parameters().items()}
-            for value in params.values():
-                self._comm.Bcast(value, root=0)
-            self.load_parameters(params)
+        """Let all processes of an MPI job begin with the variables and the scale of the noise of the first one."""
+        self._variables.share()
+        if self.param_noise is not None:
+            self.param_noise.current_stddev = self._comm.allgather(self.param_noise.current_stddev)[0]
 
     def _ends(self, stopped: bool) -> bool:
         """Let a callback that stops one process of an MPI job stop all: the others would wait for it."""
@@ -603,6 +606,7 @@ class DDPG(OffPolicyRLModel):
         if self.param_noise is not None:
             report.update(self.param_noise.get_stats())
         if self._comm.Get_size() > 1:
+            self._variables_in_step.check()
             of_all = self._comm.allgather(report)
             report = {key: np.mean([part[key] for part in of_all if key in part]) for key in report}
         if not training.reports(self._n_rollouts, first=False):

@@ -1,4 +1,4 @@
-"""The discriminator of GAIL: it tells the expert's transitions from the policy's, and rewards what it takes for one."""
+"""GAIL's discriminator: it tells the expert's transitions from the policy's, and its output is the reward."""
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -8,6 +8,7 @@ from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.input import observation_input, preprocess
+from stable_baselines.common.losses import check_finite
 from stable_baselines.common.mpi_adam import MpiAdam
 from stable_baselines.common.mpi_running_mean_std import RunningMeanStd
 from stable_baselines.common.policies import nature_cnn
@@ -15,7 +16,7 @@ from stable_baselines.common.tf_layers import conv_to_fc, fully_connected
 
 
 class Batch(NamedTuple):
-    """What a step of the discriminator is fed: placeholders or arrays; both may have any number of rows."""
+    """Inputs of a discriminator step, as placeholders or arrays; the numbers of rows may differ."""
 
     obs: Any  # of the policy
     actions: Any
@@ -42,7 +43,7 @@ def logsigmoid(input_tensor: tf.Tensor) -> tf.Tensor:
 
 def logit_bernoulli_entropy(logits: tf.Tensor) -> tf.Tensor:
     r"""
-    Compute the entropy of a choice between two.
+    Compute the entropy of a Bernoulli distribution from its logit.
 
     .. math:: H = (1 - \sigma(x)) x - \log \sigma(x)
 
@@ -54,15 +55,15 @@ def logit_bernoulli_entropy(logits: tf.Tensor) -> tf.Tensor:
 
 def discriminator_losses(logits: tf.Tensor, expert_logits: tf.Tensor, entcoeff: float) -> Losses:
     r"""
-    The discriminator's losses, which it minimises together (equation 17 of https://arxiv.org/abs/1606.03476).
+    Compute the losses whose sum the discriminator minimises (equation 17 of https://arxiv.org/abs/1606.03476).
 
     .. math:: -E_\pi[\log(1 - D)] - E_{expert}[\log D] - c \, H(D), \quad D = \sigma(logits)
 
-    Unlike the paper: D is the probability that a transition is the expert's, and there is a bonus for being unsure.
+    Unlike the paper: D is the probability that a transition is the expert's, and there is an entropy bonus.
 
     :param logits: of the policy's transitions, (n_batch, 1)
-    :param expert_logits: of the expert's
-    :param entcoeff: c, the weight of the bonus
+    :param expert_logits: of the expert's transitions, (n_expert, 1)
+    :param entcoeff: c, the weight of the entropy bonus
     """
     entropy = tf.reduce_mean(logit_bernoulli_entropy(tf.concat([logits, expert_logits], axis=0)))
     return Losses(
@@ -74,20 +75,20 @@ def discriminator_losses(logits: tf.Tensor, expert_logits: tf.Tensor, entcoeff: 
 
 
 def imitation_reward(logits: tf.Tensor) -> tf.Tensor:
-    r"""The reward :math:`-\log(1 - D)`: the larger, the more a transition looks like the expert's; at most 18.4."""
+    r"""Compute the reward :math:`-\log(1 - D)`, which is larger for transitions more like the expert's, up to 18.4."""
     return -tf.log(1. - tf.nn.sigmoid(logits) + 1e-8)
 
 
 class TransitionClassifier:
     """
-    The discriminator: a network from an observation and an action to the logit that they are the expert's.
+    The discriminator: a network that maps an observation and an action to the logit of their being the expert's.
 
-    Observations are normalised by the mean and standard deviation of all that it learned from (under MPI those of all
-    processes). Images of at least 36 x 36 go through convolutions instead.
+    Observations are normalised by the mean and standard deviation of all those it has been trained on (under MPI, in
+    all processes). Images of at least 36 x 36 pass through convolutions instead.
 
     :param action_space: Box or Discrete
-    :param hidden_size: size of the two layers
-    :param entcoeff: weight of the entropy: larger values keep it less sure
+    :param hidden_size: number of units in each of the two hidden layers
+    :param entcoeff: weight of the entropy bonus; larger values keep the discriminator less certain
     :param scope: variable scope
     :param normalize: whether to normalise observations
     :param sess: the session; None means the default session
@@ -101,6 +102,7 @@ class TransitionClassifier:
         self.observation_space, self.action_space = observation_space, action_space
         self.hidden_size, self.entcoeff, self.scope = hidden_size, entcoeff, scope
         self.sess = sess
+        self.takes_batches = True  # so that it is asked once a trajectory, not once a step, see TrajectoryRunner
         shape = event_shape(observation_space)
         self._is_image = len(shape) == 3 and min(shape[:2]) >= 36
         self.normalize = normalize and not self._is_image
@@ -112,7 +114,7 @@ class TransitionClassifier:
         self._reward = tf_util.function([self.batch_ph.obs, self.batch_ph.actions], self.reward_op, session=sess)
 
     def _build_batch(self) -> Batch:
-        """Build the placeholders of a step."""
+        """Build the placeholders of a training step."""
         is_discrete = isinstance(self.action_space, spaces.Discrete)
         dtype, shape = tf.int32 if is_discrete else tf.float32, (None,) + event_shape(self.action_space)
         return Batch(obs=observation_input(self.observation_space, name="observations_ph")[0],
@@ -136,7 +138,7 @@ class TransitionClassifier:
                 if self.obs_rms is None:
                     with tf.variable_scope("obfilter"):
                         self.obs_rms = RunningMeanStd(shape=tuple(features.shape.as_list()[1:]), sess=self.sess)
-                # reads the variables here, which matters where control dependencies say when
+                # reads the variables here, so that control dependencies apply
                 mean, std = self.obs_rms.moments()
                 features = (features - mean) / std
             if self._is_image:
@@ -150,7 +152,7 @@ class TransitionClassifier:
 
     def build_training(self, comm: Any = None) -> Tuple[Losses, Any]:
         """
-        Build a step: the statistics see the observations of both, then all gradients, then Adam.
+        Build a training step: update the statistics with all observations, compute the gradients, apply Adam.
 
         :param comm: the communicator; None means that of all processes
         :return: the losses, and the function of a ``Batch`` that takes the step and returns them
@@ -160,7 +162,7 @@ class TransitionClassifier:
             seen = tf.concat([self._processed(obs_ph) for obs_ph in (batch_ph.obs, batch_ph.expert_obs)], axis=0)
             before = [self.obs_rms.build_update(seen)]
         with tf.control_dependencies(before):
-            # one network for all rows
+            # one pass for all rows
             obs, actions = (tf.concat(both, axis=0) for both in (
                 (batch_ph.obs, batch_ph.expert_obs), (batch_ph.actions, batch_ph.expert_actions)))
             n_rows = tf.shape(batch_ph.obs)[0]
@@ -169,24 +171,26 @@ class TransitionClassifier:
         params = self.get_trainable_variables()
         self.total_loss = losses.generator_loss + losses.expert_loss + losses.entropy_loss
         adam = MpiAdam(params, comm=comm, sess=self.sess)
-        step_op = adam.build_step(tf.gradients(self.total_loss, params), batch_ph.learning_rate)
+        grads = tf.gradients(self.total_loss, params)
+        with tf.control_dependencies([check_finite(**losses._asdict())]):
+            step_op = adam.build_step(grads, batch_ph.learning_rate)
         return losses, tf_util.batch_function(batch_ph, losses, updates=[step_op], session=self.sess)
 
     def _processed(self, obs: tf.Tensor) -> tf.Tensor:
-        """Return observations as numbers, images within [0, 1]."""
+        """Return observations as floats, images scaled to [0, 1]."""
         return preprocess(self.observation_space, obs, scale=self._is_image)
 
     def get_trainable_variables(self) -> List[tf.Variable]:
-        """Return the variables that it learns, in the order of the file format."""
+        """Return the trainable variables, in the order of the file format."""
         return tf_util.get_trainable_vars(self.scope + "/")
 
     def get_reward(self, obs: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """
-        Tell how much transitions look like the expert's.
+        Compute the rewards of transitions, see ``imitation_reward``.
 
         :param obs: one observation, or (n_batch, *obs_shape)
-        :param actions: one action, or as many
-        :return: rewards, (n_batch, 1); a single one has a batch of 1
+        :param actions: one action, or (n_batch, *action_shape)
+        :return: (n_batch, 1), where a single transition is a batch of 1
         """
         obs = np.reshape(obs, (-1,) + event_shape(self.observation_space))
         return self._reward(obs, np.reshape(actions, (len(obs),) + event_shape(self.action_space)))

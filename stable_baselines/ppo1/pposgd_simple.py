@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, NamedTuple, Optional, Type, TypeVar, Uni
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
-from stable_baselines.common.losses import value_function_loss
+from stable_baselines.common.losses import check_finite, refuse_losses, value_function_loss
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.training import check_counts, check_numbers
@@ -16,13 +16,13 @@ from stable_baselines.common.schedules import SCHEDULES
 
 
 class Batch(NamedTuple):
-    """What one gradient step is fed: placeholders or arrays, one row a sample."""
+    """Inputs of one gradient step, as placeholders or arrays, one row per sample."""
 
-    obs: Any  # of the policy and of the old policy
+    obs: Any  # for the policy and for the old policy
     actions: Any
     advantages: Any
     returns: Any
-    lrmult: Any  # what is left of the step size and of the clip range
+    lrmult: Any  # factor of the step size and of the clip range
 
 
 class Losses(NamedTuple):
@@ -37,7 +37,7 @@ class Losses(NamedTuple):
 
 def policy_loss(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Tensor, clip_range: tf.Tensor) -> tf.Tensor:
     r"""
-    Lose what the worse of the plain and the clipped probability ratio gains, equation 7 of the paper.
+    Compute the clipped surrogate loss, equation 7 of the paper.
 
     .. math:: -E[\min(r A, clip(r, 1 - \epsilon, 1 + \epsilon) A)], \quad r = \pi(a|s) / \pi_{old}(a|s)
     """
@@ -58,14 +58,15 @@ class PPO1(TrajectoryRLModel):
 
     :param gamma: discount factor; close to 1 looks further ahead, typical 0.9 to 0.999
     :param timesteps_per_actorbatch: number of steps of each process per update
-    :param clip_param: how far the probability ratio may be off 1, typical 0.1 to 0.3
+    :param clip_param: how far the probability ratio may deviate from 1, typical 0.1 to 0.3
     :param entcoeff: weight of the entropy; larger values explore longer, typical 0 to 0.01
-    :param optim_epochs: number of epochs over each batch; more learn faster from it and drift further off it
+    :param optim_epochs: number of epochs over each batch; more of them learn more from it, and move the policy further
+        away from the one that collected it
     :param optim_stepsize: Adam's step size
-    :param optim_batchsize: number of samples of each process in a minibatch, at most all, which None means; an epoch
-        leaves out what does not fill one
+    :param optim_batchsize: number of samples of each process in a minibatch; None means all. Samples that do not fill
+        a minibatch are left out of that epoch
     :param lam: GAE's trade-off: smaller values are less noisy and more biased, typical 0.9 to 1
-    :param adam_epsilon: Adam's epsilon, which keeps it from dividing by zero
+    :param adam_epsilon: Adam's epsilon, which avoids division by zero
     :param schedule: how step size and clip range change over the training: 'linear' (to zero), 'constant', or another
         of ``common.schedules.SCHEDULES``
     """
@@ -116,7 +117,8 @@ class PPO1(TrajectoryRLModel):
     def _build_graph(self) -> None:
         self._build_act_and_old_policy()
         with tf.variable_scope("loss", reuse=False):
-            self.batch_ph = batch_ph = self._build_batch()
+            self.batch_ph = batch_ph = Batch(**self._build_samples(),
+                                             lrmult=tf.placeholder(tf.float32, [], name="lrmult_ph"))
             self.losses = self._build_losses(batch_ph)
             self.loss = self.losses.pol_surr + self.losses.pol_entpen + self.losses.vf_loss
         learning_rate = self.optim_stepsize * batch_ph.lrmult
@@ -124,7 +126,8 @@ class PPO1(TrajectoryRLModel):
         grads = tf.gradients(self.loss, self.params)
         trained = [param for param, grad in zip(self.params, grads) if grad is not None]
         self._adam = MpiAdam(trained, epsilon=self.adam_epsilon, comm=self._comm, sess=self.sess)
-        step_op = self._adam.build_step([grad for grad in grads if grad is not None], learning_rate)
+        with tf.control_dependencies([check_finite(**self.losses._asdict())]):
+            step_op = self._adam.build_step([grad for grad in grads if grad is not None], learning_rate)
         self._train_function = tf_util.batch_function(batch_ph, self.losses, updates=[step_op], session=self.sess)
         self._losses_function = tf_util.batch_function(batch_ph, self.losses, session=self.sess)
         self._build_summaries(
@@ -139,14 +142,6 @@ class PPO1(TrajectoryRLModel):
                     'advantage': batch_ph.advantages,
                     'clip_range': self.clip_param * batch_ph.lrmult},
             obs_ph=self.act_model.obs_ph)
-
-    def _build_batch(self) -> Batch:
-        """Build the placeholders of a minibatch."""
-        return Batch(obs=(self.act_model.obs_ph, self.old_policy.obs_ph),
-                     actions=self.act_model.pdtype.sample_placeholder([None], name="action_ph"),
-                     advantages=tf.placeholder(tf.float32, [None], name="atarg_ph"),
-                     returns=tf.placeholder(tf.float32, [None], name="ret_ph"),
-                     lrmult=tf.placeholder(tf.float32, [], name="lrmult_ph"))
 
     def _build_losses(self, batch_ph: Batch) -> Losses:
         """Build the losses of a minibatch."""
@@ -170,19 +165,20 @@ class PPO1(TrajectoryRLModel):
         everything = Batch(obs=samples.obs, actions=samples.actions, advantages=samples.advantages,
                            returns=samples.returns, lrmult=SCHEDULES[self.schedule](1. - progress_remaining))
         self._update_old_policy()
-        for _ in range(self.optim_epochs):
-            for batch in self._minibatches(everything):
-                self._train_function(batch)
+        with refuse_losses("those of before the update", self._take_back_update):
+            for _ in range(self.optim_epochs):
+                for batch in self._minibatches(everything):
+                    self._train_function(batch)
         if writer is not None:
             reports.write_summary(self, writer, self._train_function, batch)
-        # whether to report is each process's own affair, but an exchange needs all of them
+        # verbose may differ between processes, but all of them must take part in an exchange
         if self.verbose < 1 and self._comm.Get_size() == 1:
             return {}
         losses, _ = mpi_mean([self._losses_function(everything)], comm=self._comm)
         return {'loss_' + name: loss for name, loss in zip(self.loss_names, losses)}
 
     def _minibatches(self, everything: Batch) -> Iterator[Batch]:
-        """Yield one epoch's minibatches, in random order; what does not fill one waits for the next epoch."""
+        """Yield the minibatches of one epoch in random order; samples that do not fill one are left out."""
         n_samples = len(everything.obs)
         batch_size = min(self.optim_batchsize or n_samples, n_samples)
         order = self.np_random.permutation(n_samples)

@@ -1,7 +1,5 @@
 """Train PPO1 on a MuJoCo task: ``mpirun -np 8 python -m stable_baselines.ppo1.run_mujoco``, see ``--help``"""
-from stable_baselines import logger
-from stable_baselines.common.cmd_util import make_mujoco_env, mujoco_arg_parser, play, train_mujoco
-from stable_baselines.common.mpi_util import mpi_rank_or_zero
+from stable_baselines.common.cmd_util import mujoco_main, train_mujoco
 from stable_baselines.ppo1.pposgd_simple import PPO1
 
 
@@ -18,14 +16,8 @@ def train(env_id: str, num_timesteps: int, seed: int) -> PPO1:
 
 
 def main() -> None:
-    """Read the command line, train, and with --play show the result; the first process reports and plays."""
-    args = mujoco_arg_parser().parse_args()
-    first = mpi_rank_or_zero() == 0
-    if first:
-        logger.configure()
-    model = train(args.env, args.num_timesteps, args.seed)
-    if args.play and first:
-        play(model, make_mujoco_env(args.env, args.seed))
+    """Read the command line and train, see ``mujoco_main``."""
+    mujoco_main(train)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 """Trust Region Policy Optimization, https://arxiv.org/abs/1502.05477"""
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Type, TypeVar, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.cg import conjugate_gradient
+from stable_baselines.common.losses import check_finite, refuse_losses
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.training import check_counts, check_numbers
@@ -20,16 +21,16 @@ VALUE_BATCH_SIZE = 128
 
 
 class Batch(NamedTuple):
-    """What a step of the policy is fed: placeholders or arrays, one row a sample."""
+    """Inputs of a policy step, as placeholders or arrays, one row per sample."""
 
-    obs: Any  # of the policy and of the old policy
+    obs: Any  # for the policy and for the old policy
     actions: Any
     advantages: Any
     returns: Any  # only for TensorBoard
 
 
 class ValueBatch(NamedTuple):
-    """What a step of the value function is fed: placeholders or arrays, one row a sample."""
+    """Inputs of a value function step, as placeholders or arrays, one row per sample."""
 
     obs: Any
     returns: Any
@@ -48,7 +49,7 @@ class Losses(NamedTuple):
 
 def surrogate_gain(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
     r"""
-    The expected advantage of the policy over the old one, equation 14 of the paper.
+    Compute the expected advantage of the policy over the old one, equation 14 of the paper.
 
     .. math:: E[r A], \quad r = \pi(a|s) / \pi_{old}(a|s)
     """
@@ -56,13 +57,13 @@ def surrogate_gain(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Te
 
 
 def value_loss(values: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
-    """The mean squared error of the values."""
+    """Compute the mean squared error of the values."""
     return tf.reduce_mean(tf.square(values - returns))
 
 
 def fisher_vector_product(mean_kl: tf.Tensor, params: Sequence[tf.Variable], vector: tf.Tensor) -> tf.Tensor:
     r"""
-    The product of a vector with the Hessian of the divergence: where both policies are equal, the Fisher matrix.
+    Multiply a vector by the Hessian of the divergence, which is the Fisher matrix where both policies are equal.
 
     .. math:: F v = \nabla (v \cdot \nabla E[KL(\pi_{old} \| \pi)])
 
@@ -138,7 +139,7 @@ class TRPO(TrajectoryRLModel):
     def _build_graph(self) -> None:
         self._build_act_and_old_policy()
         with tf.variable_scope("loss", reuse=False):
-            self.batch_ph = self._build_batch()
+            self.batch_ph = Batch(**self._build_samples())
             self.losses = self._build_losses(self.batch_ph)
         self._build_policy_functions()
         self._build_value_function_step()
@@ -160,21 +161,14 @@ class TRPO(TrajectoryRLModel):
 
     def _build_reward(self) -> List[tf.Variable]:
         """
-        Build what gives the rewards, ``reward_giver``, if it is not the environment. Here nothing.
+        Build ``reward_giver``, which replaces the environment's rewards; TRPO itself has none.
 
-        :return: its variables, which are saved behind those of the policies
+        :return: its variables, which are saved after those of the policies
         """
         return []
 
-    def _build_batch(self) -> Batch:
-        """Build the placeholders of a step of the policy."""
-        return Batch(obs=(self.act_model.obs_ph, self.old_policy.obs_ph),
-                     actions=self.act_model.pdtype.sample_placeholder([None], name="action_ph"),
-                     advantages=tf.placeholder(tf.float32, [None], name="atarg_ph"),
-                     returns=tf.placeholder(tf.float32, [None], name="ret_ph"))
-
     def _build_losses(self, batch_ph: Batch) -> Losses:
-        """Build what a step of the policy is judged by."""
+        """Build what a policy step is judged by."""
         new, old = self.act_model.proba_distribution, self.old_policy.proba_distribution
         entropy = tf.reduce_mean(new.entropy())
         surrgain = surrogate_gain(new.neglogp(batch_ph.actions), old.neglogp(batch_ph.actions), batch_ph.advantages)
@@ -182,7 +176,7 @@ class TRPO(TrajectoryRLModel):
                       entloss=self.entcoeff * entropy, surrgain=surrgain, entropy=entropy)
 
     def _build_policy_functions(self) -> None:
-        """Build what a step of the policy needs: losses, gradient and Fisher products, means over all processes."""
+        """Build what a policy step needs: losses, gradient and Fisher products, averaged over all processes."""
         params = _that_matter(self.losses.optimgain, self.params)
         self._get_flat = tf_util.GetFlat(params, sess=self.sess)
         self._set_from_flat = tf_util.SetFromFlat(params, sess=self.sess)
@@ -197,7 +191,7 @@ class TRPO(TrajectoryRLModel):
                                                  session=self.sess)
 
     def _mean_over_processes(self, tensors: Sequence[tf.Tensor]) -> List[tf.Tensor]:
-        """Average tensors over the processes of an MPI job."""
+        """Build the means of tensors over the processes of an MPI job."""
         return [total / self._comm.Get_size() for total in tf_util.sum_over_processes(tensors, self._comm)]
 
     def _build_value_function_step(self) -> None:
@@ -207,7 +201,9 @@ class TRPO(TrajectoryRLModel):
         self._value_loss = value_loss(self.act_model.value_flat, batch_ph.returns)
         params = _that_matter(self._value_loss, self.params)
         self._value_adam = MpiAdam(params, comm=self._comm, sess=self.sess)
-        step_op = self._value_adam.build_step(tf.gradients(self._value_loss, params), batch_ph.learning_rate)
+        grads = tf.gradients(self._value_loss, params)
+        with tf.control_dependencies([check_finite(value_loss=self._value_loss)]):
+            step_op = self._value_adam.build_step(grads, batch_ph.learning_rate)
         self._value_step = tf_util.batch_function(batch_ph, [], updates=[step_op], session=self.sess)
 
     # ---------------------------------------------------------------- training
@@ -223,19 +219,14 @@ class TRPO(TrajectoryRLModel):
         if writer is not None:
             reports.write_summary(self, writer, self._gradient_function, batch)
         losses = self._train_policy(batch)
-        self._train_value_function(batch)
+        with refuse_losses("those of before the update", self._take_back_update):
+            self._train_value_function(batch)
         return losses._asdict()
 
     def _train_policy(self, batch: Batch) -> Losses:
         """Take one step along the natural gradient, to the edge of the trust region; return the losses after it."""
         gradient, *losses = self._gradient_function(batch)
-        obs = batch.obs[::FISHER_STRIDE]
-
-        def damped_fisher_product(vector: np.ndarray) -> np.ndarray:
-            return self._fisher_function(obs, obs, vector)[0] + self.cg_damping * vector
-
-        direction = conjugate_gradient(damped_fisher_product, gradient, self.cg_iters)
-        divergence = .5 * direction.dot(damped_fisher_product(direction))  # that the whole direction would lead to
+        direction, divergence = self._natural_gradient(gradient, batch.obs[::FISHER_STRIDE])
         if not np.isfinite(divergence):
             raise ValueError(f"a natural gradient that is not finite (its divergence is {divergence}): an observation, "
                              "an advantage or a parameter is NaN or infinite")
@@ -243,29 +234,50 @@ class TRPO(TrajectoryRLModel):
             logger.log("zero gradient: the policy stays as it is")
             return Losses(*losses)
         full_step = direction * np.float32(np.sqrt(self.max_kl / divergence))
-        self._comm.Bcast(full_step, root=0)  # the last bits of sums may differ between processors
         return self._search_along(full_step, batch, Losses(*losses))
 
+    def _natural_gradient(self, gradient: np.ndarray, obs: np.ndarray) -> Tuple[np.ndarray, float]:
+        """
+        Return the natural gradient, and the divergence that a step along the whole of it would lead to.
+
+        The last bits of a sum may differ between processors. What depends on them must not decide how often the
+        processes of an MPI job meet: each makes the same number of products, and the numbers of the first one count.
+        """
+        n_products = 0
+
+        def damped_fisher_product(vector: np.ndarray) -> np.ndarray:
+            nonlocal n_products
+            n_products += 1
+            return self._fisher_function(obs, obs, vector)[0] + self.cg_damping * vector
+
+        direction = conjugate_gradient(damped_fisher_product, gradient, self.cg_iters)
+        if self._comm.Get_size() > 1:
+            while n_products < self.cg_iters:  # it stopped early, maybe not everywhere
+                damped_fisher_product(direction)
+            self._comm.Bcast(direction, root=0)
+        divergence = np.array([.5 * direction.dot(damped_fisher_product(direction))])
+        self._comm.Bcast(divergence, root=0)
+        return direction, divergence[0]
+
     def _search_along(self, full_step: np.ndarray, batch: Batch, before: Losses) -> Losses:
-        """Halve a step until the policy is better and still close to the old one; without success take it back."""
+        """Halve a step until the policy is better and still close to the old one; if no step is good, undo it."""
         start = self._get_flat()
-        losses = before
         for halvings in range(N_STEP_SIZES):
             self._set_from_flat(start + full_step * np.float32(.5 ** halvings))
             losses = Losses(*self._losses_function(batch))
-            # as Stable Baselines 2.10: half as much again is still close
+            # as Stable Baselines 2.10: up to one and a half times max_kl is close
             is_close = losses.meankl <= 1.5 * self.max_kl
             if is_close and losses.optimgain >= before.optimgain and np.isfinite(losses).all():
                 return losses
         logger.log("no step is good: the policy stays as it is")
         self._set_from_flat(start)
-        return losses
+        return before
 
     def _train_value_function(self, batch: Batch) -> None:
         """Fit the value function to the returns."""
         for _ in range(self.vf_iters):
             order = self.np_random.permutation(len(batch.returns))
-            for start in range(0, len(order), VALUE_BATCH_SIZE):  # unlike Stable Baselines 2.10: what is left over too
+            for start in range(0, len(order), VALUE_BATCH_SIZE):  # unlike Stable Baselines 2.10: with the rest
                 rows = order[start:start + VALUE_BATCH_SIZE]
                 self._value_step(ValueBatch(obs=batch.obs[rows], returns=batch.returns[rows],
                                             learning_rate=self.vf_stepsize))

@@ -1,15 +1,18 @@
 """The list of algorithms: one entry here brings the tests that every algorithm must pass."""
-from typing import Any, Dict, NamedTuple, Optional, Set, Tuple
+import copy
+from typing import Any, Callable, Dict, NamedTuple, Optional, Set, Tuple
 
+import numpy as np
 import pytest
 
-from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, PPO1, PPO2, SAC, TD3, TRPO
+from stable_baselines import A2C, ACER, ACKTR, DDPG, DQN, GAIL, PPO1, PPO2, SAC, TD3, TRPO
 from stable_baselines.bench import Monitor
 from stable_baselines.common import gym_compat
 from stable_baselines.common.buffers import ReplayBuffer
 from stable_baselines.common.gym_compat.libraries import LIBRARY
 from stable_baselines.common.noise import AdaptiveParamNoiseSpec, NormalActionNoise
 from stable_baselines.common.vec_env import DummyVecEnv
+from stable_baselines.gail import ExpertDataset
 
 ACTOR_CRITIC_ARGUMENTS = dict(verbose=1, seed=7, n_cpu_tf_sess=1, policy_kwargs=dict(net_arch=[8]),
                               full_tensorboard_log=True)
@@ -21,6 +24,19 @@ ALL_POLICIES = ("MlpPolicy", "MlpLstmPolicy", "MlpLnLstmPolicy", "CnnPolicy", "C
 # a continuous task with short episodes
 LIBRARY.envs.registration.register(id="ShortPendulum-v0", max_episode_steps=10,
                                    entry_point=f"{LIBRARY.__name__}.envs.classic_control:PendulumEnv")
+
+
+def make_expert(env, n_steps=40):
+    """Return an expert who acts at random on random observations, in episodes of ten steps."""
+    spaces = copy.deepcopy([env.observation_space, env.action_space])
+    for space in spaces:
+        space.seed(0)
+    obs, actions = [np.array([space.sample() for _ in range(n_steps)]).reshape((n_steps,) + (space.shape or (1,)))
+                    for space in spaces]
+    if obs.dtype.kind == "f":  # a CartPole may have a speed of 3e38
+        obs = np.clip(obs, -5, 5)
+    return ExpertDataset(verbose=0, traj_data=dict(
+        obs=obs, actions=actions, episode_starts=np.arange(n_steps) % 10 == 0, episode_returns=np.full(4, 10.)))
 
 
 class Algorithm(NamedTuple):
@@ -42,7 +58,13 @@ class Algorithm(NamedTuple):
     report_kwargs: Dict[str, Any] = dict(n_steps=50)  # for ``reported``
     changed_by_acting: Set[str] = set()  # names of parameters
     has_probabilities: bool = True  # whether there are probabilities of actions
+    make_kwargs: Callable[..., Dict[str, Any]] = lambda env: {}  # those that depend on the environment
 
+
+TRPO_CHANGED = dict(gamma=.9, timesteps_per_batch=16, max_kl=.02, cg_iters=5, lam=.8, entcoeff=.02, cg_damping=.1,
+                    vf_stepsize=1e-3, vf_iters=2, **dict(ACTOR_CRITIC_ARGUMENTS, n_cpu_tf_sess=2))
+TRPO_REPORT = {"EpLenMean", "EpRewMean", "EpThisIter", "EpisodesSoFar", "TimeElapsed", "TimestepsSoFar", "entloss",
+               "entropy", "explained_variance_tdlam_before", "meankl", "optimgain", "surrgain"}
 
 ALGORITHMS = [
     Algorithm(
@@ -112,6 +134,13 @@ ALGORITHMS = [
                 "ev_tdlam_before", "loss_ent", "loss_kl", "loss_pol_entpen", "loss_pol_surr", "loss_vf_loss"},
         reported=dict(TimestepsSoFar=[100, 200, 300, 400, 500])),
     Algorithm(
+        GAIL, dict(timesteps_per_batch=16, g_step=1, hidden_size_adversary=8), steps=32, n_envs=1,
+        untrained="^model/q/|oldpi/model/q/b", action_spaces=("Discrete", "Box"), policies=("MlpPolicy", "CnnPolicy"),
+        report_kwargs=dict(timesteps_per_batch=100), make_kwargs=lambda env: dict(expert_dataset=make_expert(env)),
+        changed=dict(TRPO_CHANGED, hidden_size_adversary=7, adversary_entcoeff=.01, g_step=2, d_step=2, d_stepsize=1e-3,
+                     expert_dataset=make_expert(gym_compat.make("CartPole-v1"))),
+        report=TRPO_REPORT | {"EpTrueRewMean"}, reported=dict(TimestepsSoFar=[100, 200, 300, 400, 500])),
+    Algorithm(
         PPO2, dict(n_steps=4, nminibatches=2, noptepochs=2), steps=32, untrained="/q/",
         changed=dict(gamma=.9, n_steps=16, ent_coef=.02, learning_rate=1e-3, vf_coef=.4, max_grad_norm=.3, lam=.8,
                      nminibatches=2, noptepochs=3, cliprange=.1, cliprange_vf=.3, **ACTOR_CRITIC_ARGUMENTS),
@@ -142,10 +171,7 @@ ALGORITHMS = [
     Algorithm(
         TRPO, dict(timesteps_per_batch=16), steps=32, n_envs=1, untrained="^model/q/|oldpi/model/q/b",
         policies=("MlpPolicy", "CnnPolicy"), report_kwargs=dict(timesteps_per_batch=100),
-        changed=dict(gamma=.9, timesteps_per_batch=16, max_kl=.02, cg_iters=5, lam=.8, entcoeff=.02, cg_damping=.1,
-                     vf_stepsize=1e-3, vf_iters=2, **dict(ACTOR_CRITIC_ARGUMENTS, n_cpu_tf_sess=2)),
-        report={"EpLenMean", "EpRewMean", "EpThisIter", "EpisodesSoFar", "TimeElapsed", "TimestepsSoFar", "entloss",
-                "entropy", "explained_variance_tdlam_before", "meankl", "optimgain", "surrgain"},
+        changed=TRPO_CHANGED, report=TRPO_REPORT,
         reported=dict(TimestepsSoFar=[100, 200, 300, 400, 500])),
 ]
 
@@ -170,4 +196,5 @@ def build(algorithm, policy="MlpPolicy", env=None, **kwargs):
     arguments = dict(dict(seed=0, n_cpu_tf_sess=1), **algorithm.kwargs)
     if "Lstm" in policy:
         arguments.update(policy_kwargs=dict(n_lstm=4), n_steps=2)  # a graph with few copies of the cell
-    return algorithm.model_class(policy, env or make_vec(algorithm), **dict(arguments, **kwargs))
+    env = env or make_vec(algorithm)
+    return algorithm.model_class(policy, env, **dict(arguments, **dict(algorithm.make_kwargs(env), **kwargs)))

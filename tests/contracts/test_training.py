@@ -143,7 +143,7 @@ def test_number_of_threads(algorithm):
 
 # the columns that say how long episodes are, and what their rewards sum up to
 LENGTHS = ("EpLenMean", "ep_len_mean", "mean_episode_length", "eplenmean", "rollout/episode_steps")
-REWARDS = ("EpRewMean", "ep_reward_mean", "mean_episode_reward", "ep_rewmean", "rollout/return",
+REWARDS = ("EpTrueRewMean", "EpRewMean", "ep_reward_mean", "mean_episode_reward", "ep_rewmean", "rollout/return",
            "mean 100 episode reward")
 
 

@@ -7,10 +7,11 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common import tf_util
 from stable_baselines.common.gym_compat import spaces
+from stable_baselines.common.gym_compat.spaces import event_shape
 
 
 class CloningBatch(NamedTuple):
-    """What a gradient step is fed: placeholders or arrays, one row a sample."""
+    """Inputs of a gradient step, as placeholders or arrays, one row per sample."""
 
     obs: Any
     actions: Any  # of the expert
@@ -20,7 +21,7 @@ class CloningBatch(NamedTuple):
 
 def cross_entropy(logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
     r"""
-    How unlikely the expert's discrete actions are.
+    Compute the mean negative log-likelihood of the expert's discrete actions.
 
     .. math:: -E[\log \pi(a|s)]
 
@@ -31,8 +32,38 @@ def cross_entropy(logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
 
 
 def squared_error(predicted: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """The mean squared distance of continuous actions to the expert's, over all their elements."""
+    """Compute the mean squared error of continuous actions, over all their elements."""
     return tf.reduce_mean(tf.square(predicted - actions))
+
+
+def check_expert(dataset: Any, observation_space: spaces.Space, action_space: spaces.Space) -> None:
+    """
+    Refuse an expert of another task.
+
+    :param dataset: an ``ExpertDataset``
+    :raises ValueError: if its observations or actions are not of the spaces
+    """
+    for name, rows, space in (('observations', dataset.observations, observation_space),
+                              ('actions', dataset.actions, action_space)):
+        if rows.dtype.kind == 'U' or space.shape is None:  # paths of images; HER makes one vector of its parts
+            continue
+        shape = event_shape(space)
+        if rows.shape[1:] not in (shape, shape or (1,)):
+            raise ValueError(f"expert_dataset: its {name} have shape {rows.shape[1:]}: accepted is {shape}, that of "
+                             "the environment")
+        wrong = _outside(rows.reshape((len(rows),) + shape), space)
+        if wrong.any():
+            raise ValueError(f"expert_dataset: its {name} hold {rows[wrong.reshape(rows.shape)][0]}: accepted are "
+                             f"elements of the environment's {space}")
+
+
+def _outside(rows: np.ndarray, space: spaces.Space) -> np.ndarray:
+    """Mark the elements that are not finite numbers, or not among the integers of a space; same shape."""
+    if isinstance(space, spaces.Box):  # environments often do not keep to their bounds
+        return ~np.isfinite(rows)
+    n_values = (space.nvec if isinstance(space, spaces.MultiDiscrete) else
+                2 if isinstance(space, spaces.MultiBinary) else space.n)
+    return ~((rows >= 0) & (rows < n_values) & (rows == np.floor(rows)))
 
 
 class Cloner:
@@ -50,6 +81,7 @@ class Cloner:
             raise ValueError(f"policy={model.policy.__name__}: accepted by pretrain are policies without a memory, the "
                              "steps of an expert come in any order")
         self.sess, self.graph = model.sess, model.graph
+        self._spaces = model.observation_space, model.action_space
         with self.graph.as_default():
             variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
             of_model = list(variables)
@@ -75,12 +107,13 @@ class Cloner:
 
     def fit(self, dataset: Any, n_epochs: int, learning_rate: float, adam_epsilon: float, val_interval: int) -> None:
         """Train for some epochs, with a new optimiser, and report every ``val_interval``-th."""
+        check_expert(dataset, *self._spaces)
         self.sess.run(self._init_op)
 
         def epoch(function: Any, split: str, n_minibatches: int) -> float:
             losses: List[float] = []
             for _ in range(n_minibatches):
-                obs, actions = (np.reshape(rows, [-1] + placeholder.shape.as_list()[1:]) for rows, placeholder
+                obs, actions = (np.reshape(rows, [len(rows)] + placeholder.shape.as_list()[1:]) for rows, placeholder
                                 in zip(dataset.get_next_batch(split), self.batch_ph))
                 losses.append(function(CloningBatch(obs, actions, learning_rate, adam_epsilon)))
             return float(np.mean(losses))

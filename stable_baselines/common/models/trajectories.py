@@ -16,6 +16,8 @@ from stable_baselines.common.returns import gae, standardise
 from stable_baselines.common.runners import Trajectory, TrajectoryRunner
 from stable_baselines.common.vec_env import VecEnv
 
+UPDATES_PER_CHECK = 10  # that the processes of an MPI job are in step
+
 
 class Samples(NamedTuple):
     """What an update learns from, one row a step of this process."""
@@ -79,6 +81,9 @@ class TrajectoryRLModel(ActorCriticRLModel):
             raise ValueError(f"policy={self.policy.__name__}: accepted by {type(self).__name__} are policies without a "
                              "memory; PPO2 takes recurrent ones")
         super().setup_model()
+        # here: behaviour cloning, which may happen in one process alone, adds others
+        self._shared_variables = tf_util.SharedVariables(
+            self.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES), self.sess, self._comm)
 
     def _keep_env(self, env: Any, vec_env: VecEnv) -> None:
         if vec_env.num_envs != 1:
@@ -95,19 +100,18 @@ class TrajectoryRLModel(ActorCriticRLModel):
         with tf.variable_scope("oldpi", reuse=False):
             self.old_policy = self._build_policy(n_steps=1, reuse=False)
         self.params, self.old_params = [tf_util.get_trainable_vars(scope) for scope in ("model/", "oldpi/model/")]
-        self._update_old_policy = tf_util.function(
-            [], [], updates=[tf_util.soft_update(self.params, self.old_params, 1)], session=self.sess)
+        self._update_old_policy, self._take_back_update = (
+            tf_util.function([], [], updates=[tf_util.soft_update(*both, 1)], session=self.sess)
+            for both in ((self.params, self.old_params), (self.old_params, self.params)))
         self.step, self.proba_step, self.value = (
             self.act_model.step, self.act_model.proba_step, self.act_model.value)
 
-    def _synchronise(self) -> None:
-        """Give all processes the parameters of the first."""
-        if self._comm.Get_size() == 1:
-            return
-        parameters = self.get_parameters()
-        for values in parameters.values():
-            self._comm.Bcast(values, root=0)
-        self.load_parameters(parameters)
+    def _build_samples(self) -> Dict[str, Any]:
+        """Build the placeholders of what both algorithms learn from, one row a sample, by name."""
+        return dict(obs=(self.act_model.obs_ph, self.old_policy.obs_ph),
+                    actions=self.act_model.pdtype.sample_placeholder([None], name="action_ph"),
+                    advantages=tf.placeholder(tf.float32, [None], name="atarg_ph"),
+                    returns=tf.placeholder(tf.float32, [None], name="ret_ph"))
 
     # ---------------------------------------------------------------- training
 
@@ -120,7 +124,8 @@ class TrajectoryRLModel(ActorCriticRLModel):
         # as Stable Baselines 2.10: every update is reported, whatever log_interval says
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             training.start()
-            self._synchronise()
+            self._shared_variables.share()
+            self._before_rollouts()
             self.runner.set_state(dict(next_actions=None))  # the parameters may have changed since
             progress = Progress(self._n_averaged)
             while progress.n_steps < training.total_timesteps:
@@ -133,8 +138,11 @@ class TrajectoryRLModel(ActorCriticRLModel):
                 self._after_rollout(samples)
                 if training.writer is not None:
                     self._write_episode_rewards(training.writer, trajectory)
+                if progress.n_updates % UPDATES_PER_CHECK == 0:
+                    self._shared_variables.check()
                 if self.verbose >= 1 and self._comm.Get_rank() == 0:
                     self._log(progress, samples, losses, training.seconds())
+            self._shared_variables.check()
         return self
 
     def _everybody_has(self, trajectory: Optional[Trajectory], progress: Progress) -> bool:
@@ -168,6 +176,9 @@ class TrajectoryRLModel(ActorCriticRLModel):
                writer: Optional[tf.summary.FileWriter] = None) -> Dict[str, float]:
         """Update the parameters; return what is reported of it, by name."""
         raise NotImplementedError
+
+    def _before_rollouts(self) -> None:
+        """Prepare what else a training begins with, now that nothing of it can be refused any more."""
 
     def _after_rollout(self, samples: Samples) -> None:
         """Learn what else there is to learn from a trajectory, after the update."""

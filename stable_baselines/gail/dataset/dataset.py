@@ -1,4 +1,4 @@
-"""What an expert did: trajectories from a file, in minibatches."""
+"""Expert trajectories, from a file or a dict, in minibatches."""
 import io
 import os
 import pickle
@@ -19,22 +19,22 @@ class ExpertDataset:
     """
     Trajectories of an expert, for behaviour cloning (``pretrain``) and GAIL.
 
-    They are a dict, or a .npz file of one: ``obs``, ``actions``, ``rewards`` and ``episode_starts`` with one row a
-    step, all episodes one after the other, and ``episode_returns``, one for each episode. Instead of images, ``obs``
-    may hold their paths, which are read from the disk when they are needed: absolute ones, or relative to the folder of
-    the file or to the current one.
+    They come as a dict, or a .npz file of one: ``obs``, ``actions``, ``rewards`` and ``episode_starts`` have one row
+    per step, with the episodes one after the other, and ``episode_returns`` has one entry per episode. Instead of
+    images, ``obs`` may hold paths of image files, which are read when they are needed: absolute paths, or relative to
+    the folder of the .npz file or to the current one.
 
     :param expert_path: the .npz file
     :param traj_data: the dict, instead of a file
-    :param train_fraction: share of the steps that ``pretrain`` learns from, between 0 and 1; the rest is for validation
+    :param train_fraction: fraction of the steps that ``pretrain`` trains on; it validates on the rest
     :param batch_size: number of steps in a minibatch of ``pretrain``
-    :param traj_limitation: number of episodes to use, the first ones; -1 means all
-    :param randomize: whether to split the steps at random, the same way each time, and to shuffle them in every epoch
+    :param traj_limitation: use only this many episodes, from the start; -1 means all
+    :param randomize: whether to split the steps at random (always the same way) and to shuffle them every epoch
     :param verbose: 1 logs what was loaded
     :param sequential_preprocessing: whether to read images only when they are asked for, rather than ahead
     """
 
-    EXCLUDED_KEYS = {'dataloader', 'train_loader', 'val_loader'}  # what is not pickled
+    EXCLUDED_KEYS = {'dataloader', 'train_loader', 'val_loader'}  # from pickles
 
     def __init__(self, expert_path: Optional[str] = None, traj_data: Optional[Dict[str, Any]] = None,
                  train_fraction: float = 0.7, batch_size: int = 64, traj_limitation: int = -1, randomize: bool = True,
@@ -89,17 +89,17 @@ class ExpertDataset:
 
     def init_dataloader(self, batch_size: int) -> None:
         """
-        Prepare minibatches of all steps, which GAIL uses.
+        Prepare minibatches drawn from all steps, as GAIL uses them.
 
-        :param batch_size: number of steps in each; an epoch may end with fewer
+        :param batch_size: number of steps in each; the last of an epoch may have fewer
         """
         self.dataloader = self._make_loader(np.arange(self.num_transition), batch_size, self.randomize)
 
     def restart(self, np_random: Any) -> None:
         """
-        Let all minibatches begin with a new epoch.
+        Start a new epoch in all loaders.
 
-        :param np_random: NumPy's generator, or one of its own, that shuffles them from now on
+        :param np_random: the generator to shuffle with from now on: ``numpy.random`` or a ``RandomState``
         """
         if self.train_loader is None:
             self._make_split_loaders()
@@ -110,9 +110,9 @@ class ExpertDataset:
 
     def get_next_batch(self, split: Optional[str] = None) -> Minibatch:
         """
-        Return the next minibatch; after the last one of an epoch comes the first of the next.
+        Return the next minibatch, starting a new epoch when the last one is over.
 
-        :param split: 'train' or 'val'; None means all steps, after ``init_dataloader``
+        :param split: 'train', 'val', or None for all steps, which needs ``init_dataloader``
         :return: observations and actions, (n, ...) each
         """
         if split not in (None, 'train', 'val'):
@@ -127,15 +127,19 @@ class ExpertDataset:
         except StopIteration:
             return next(loader)
 
+    def __repr__(self) -> str:
+        return (f"ExpertDataset(num_traj={self.num_traj}, num_transition={self.num_transition}, "
+                f"avg_ret={self.avg_ret:g})")
+
     def log_info(self) -> None:
-        """Log number and returns of the episodes."""
+        """Log the number of episodes and steps, and the returns."""
         logger.log(f"Total trajectories: {self.num_traj}")
         logger.log(f"Total transitions: {self.num_transition}")
         logger.log(f"Average returns: {self.avg_ret}")
         logger.log(f"Std for returns: {self.std_ret}")
 
     def plot(self) -> None:
-        """Show a histogram of the returns of the episodes, which needs matplotlib."""
+        """Show a histogram of the episode returns; this needs matplotlib."""
         import matplotlib.pyplot as plt
         plt.hist(self.returns)
         plt.show()
@@ -144,27 +148,27 @@ class ExpertDataset:
         return {name: value for name, value in vars(self).items() if name not in self.EXCLUDED_KEYS}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        vars(self).update(dict(train_fraction=0.7, batch_size=64), **state)  # which Stable Baselines 2.10 did not keep
+        vars(self).update(dict(train_fraction=0.7, batch_size=64), **state)  # not pickled by Stable Baselines 2.10
         self._reset_loaders()
 
 
 class DataLoader:
     """
-    Iterate over minibatches of (observations, actions), one epoch at a time. Images are read ahead, in threads.
+    Iterate over minibatches of (observations, actions), one epoch at a time. Threads read images ahead.
 
     :param indices: the rows to use
-    :param observations: one row a step: observations, or paths of images
-    :param actions: one row a step
+    :param observations: one row per step: observations, or paths of images
+    :param actions: one row per step
     :param batch_size: number of steps in a minibatch
     :param n_workers: number of threads that read images
-    :param infinite_loop: whether there is another epoch after the first
+    :param infinite_loop: whether there are more epochs after the first
     :param max_queue_len: number of minibatches that are read ahead
-    :param shuffle: whether to draw the order of every epoch
+    :param shuffle: whether every epoch has a random order
     :param start_process: whether to start the threads at once
-    :param backend: 'threading' ('multiprocessing' and 'loky' mean the same: decoding images leaves Python to the other
-        threads, and a process that has forked from one with TensorFlow may hang), or 'sequential'
-    :param sequential: whether to read images only when they are asked for, like the backend 'sequential'
-    :param partial_minibatch: whether an epoch ends with a smaller minibatch if need be, rather than without those rows
+    :param backend: 'threading' or 'sequential'; 'multiprocessing' and 'loky' mean 'threading' (decoding an image
+        releases the interpreter lock, and a process forked from one with TensorFlow may hang)
+    :param sequential: whether to read images only when they are needed, like the backend 'sequential'
+    :param partial_minibatch: whether rows that do not fill a minibatch form a smaller one; otherwise they are left out
     """
 
     BACKENDS = ('threading', 'multiprocessing', 'loky', 'sequential')
@@ -188,7 +192,7 @@ class DataLoader:
             raise ValueError(f"batch_size={batch_size}: accepted is at most the number of rows, {len(self.indices)}, "
                              "or partial_minibatch=True for at least one row")
         self.load_images = observations.dtype.kind == 'U'
-        self.np_random: Any = np.random  # decides the order
+        self.np_random: Any = np.random  # shuffles
         self._threads: Optional[ThreadPoolExecutor] = None
         self._rows: Optional[Iterator[np.ndarray]] = None  # of the rest of the epoch; None between epochs
         self._ahead: Deque[Tuple[List[Future], np.ndarray]] = deque()  # images, actions
@@ -200,9 +204,9 @@ class DataLoader:
         return self.n_minibatches
 
     def start_process(self) -> None:
-        """Start the threads that read images; where nothing is to be read ahead, do nothing."""
+        """Start the threads that read images ahead, if there are any to read."""
         if self.load_images and not self.sequential and self._threads is None:
-            self._threads = ThreadPoolExecutor(self.n_workers)  # they end with it
+            self._threads = ThreadPoolExecutor(self.n_workers)  # its threads end when it is collected
 
     def __iter__(self) -> 'DataLoader':
         self._rows = None
@@ -224,7 +228,7 @@ class DataLoader:
 
     def sequential_next(self) -> Minibatch:
         """
-        Return the next minibatch, read on the caller's thread.
+        Return the next minibatch, reading images in the caller's thread.
 
         :return: observations and actions, (n, ...) each
         :raises StopIteration: at the end of an epoch
@@ -237,7 +241,7 @@ class DataLoader:
         self._end_epoch()
 
     def _epoch(self) -> Iterator[np.ndarray]:
-        """Return what is left of the epoch, the rows of each minibatch; between epochs begin the next one."""
+        """Return an iterator over the indices of the epoch's remaining minibatches; between epochs start a new one."""
         if self._rows is None:
             if self._is_over:
                 raise StopIteration
@@ -247,56 +251,79 @@ class DataLoader:
         return self._rows
 
     def _end_epoch(self) -> NoReturn:
-        """End an epoch, and if there is only one, the iteration."""
+        """End the epoch, and without ``infinite_loop`` the iteration."""
         self._rows, self._is_over = None, not self.infinite_loop
         raise StopIteration
 
 
 def _read(path: str) -> Dict[str, np.ndarray]:
-    """Read a .npz file; of arrays of objects, which older files have, only plain values."""
-    data = {}
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            content = io.BytesIO(archive.read(member))
-            name = member[:-len('.npy')]
-            try:
-                data[name] = np.lib.format.read_array(content, allow_pickle=False)
-            except ValueError:
-                data[name] = _PlainUnpickler(content).load()
-    return data
+    """Read a .npz file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {member[:-len('.npy')]: _read_array(io.BytesIO(archive.read(member)))
+                    for member in archive.namelist()}
+    except (OSError, _HarmfulError):
+        raise
+    except Exception as error:  # which one depends on where the file is damaged
+        raise ValueError(f"expert_path={path!r}: accepted is a whole .npz file, as generate_expert_traj writes it; "
+                         f"this one cannot be read ({error}): copy or record it again") from error
+
+
+def _read_array(content: io.BytesIO) -> np.ndarray:
+    """Read the content of a .npy file; arrays of objects, which older files have, may hold plain values only."""
+    version = np.lib.format.read_magic(content)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    if read_header(content)[-1].hasobject:
+        return _PlainUnpickler(content, encoding='latin1').load()  # Python 2's strings are bytes
+    content.seek(0)
+    return np.lib.format.read_array(content, allow_pickle=False)
+
+
+class _HarmfulError(ValueError):
+    """A pickle refers to something that is not a plain value."""
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Stand in for ``_codecs.encode``, with which Python 3 pickles bytes so that Python 2 can read them."""
+    if encoding != 'latin1':
+        raise _HarmfulError(f"encoding={encoding!r}: accepted in a file of trajectories is 'latin1'")
+    return text.encode(encoding)
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles arrays and plain values, and nothing that could do harm."""
+    """Unpickle arrays and plain values, and nothing that could do harm."""
 
     ACCEPTED = {'_reconstruct', 'scalar', 'ndarray', 'dtype'}
+    BYTES = {('_codecs', 'encode'): _encode, ('__builtin__', 'bytes'): bytes, ('builtins', 'bytes'): bytes}
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in self.BYTES:
+            return self.BYTES[module, name]
         if module.split('.')[0] != 'numpy' or name not in self.ACCEPTED:
-            raise ValueError(f"{module}.{name}: accepted in a file of trajectories are arrays of plain values")
+            raise _HarmfulError(f"{module}.{name}: accepted in a file of trajectories are arrays of plain values")
         if name in ('ndarray', 'dtype'):
             return getattr(np, name)
         return super().find_class(np.array(0).__reduce__()[0].__module__, name)  # numpy.core before NumPy 2
 
 
 def _check(data: Any) -> Dict[str, np.ndarray]:
-    """Refuse trajectories that lack something; return what is needed of them."""
+    """Refuse incomplete trajectories; return the arrays that are needed."""
     needed = ('obs', 'actions', 'episode_starts', 'episode_returns')
     missing = [name for name in needed if name not in data]
     if missing:
         raise ValueError(f"trajectories without {missing}: accepted are all of {needed}")
     arrays = {name: np.asarray(data[name]) for name in needed}
-    if arrays['episode_starts'].dtype == object:  # so does Stable Baselines 2.10 record a VecEnv
+    if arrays['episode_starts'].dtype == object:  # as Stable Baselines 2.10 records a VecEnv
         arrays['episode_starts'] = np.array([bool(np.all(start)) for start in arrays['episode_starts']])
     lengths = {name: len(arrays[name]) for name in needed[:3]}
     if len(set(lengths.values())) > 1 or not arrays['episode_starts'].any():
-        raise ValueError(f"trajectories with {lengths} rows: accepted is one row a step in each, and at least one "
-                         "episode")
+        raise ValueError(f"trajectories with {lengths} rows: accepted is one row per step in each, and at "
+                         "least one episode")
     return arrays
 
 
 def _find_image(path: str, folder: str) -> str:
-    """Find an image beside the file that names it, under the path itself, or in a folder that moved along with it."""
+    """Look for an image relative to the .npz file's folder, at the path itself, and in a folder that moved along."""
     moved = os.path.join(os.path.basename(os.path.dirname(path)), os.path.basename(path))
     candidates = [os.path.join(folder, path), path, os.path.join(folder, moved)]
     return next((candidate for candidate in candidates if os.path.isfile(candidate)), path)
@@ -319,5 +346,5 @@ def write_image(path: str, image: np.ndarray) -> None:
 
 
 def _swap_colours(image: np.ndarray) -> np.ndarray:
-    """Exchange red and blue, which OpenCV has in the other order."""
+    """Swap red and blue, since OpenCV orders the channels the other way round."""
     return np.ascontiguousarray(image if image.shape[-1] == 1 else image[..., [2, 1, 0, 3][:image.shape[-1]]])

@@ -1,7 +1,8 @@
-"""Record what an expert does."""
+"""Recording of an expert."""
+import contextlib
 import io
 import os
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.models.base import BaseRLModel
 from stable_baselines.common.models.training import check_counts
-from stable_baselines.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, _vec_normalize_wrappers
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 from stable_baselines.gail.dataset.dataset import write_image
 
@@ -24,19 +25,20 @@ def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optiona
     """
     Record episodes of an expert, see ``ExpertDataset``.
 
-    Several environments take turns: each contributes the same number of episodes, or one more, so that short episodes
-    are not preferred.
+    Each of several environments contributes the same number of episodes, or one more, so that short episodes are not
+    favoured. With VecNormalize the data hold the normalised observations, which the expert sees, and the original
+    rewards; recording does not update the statistics.
 
-    :param model: the expert: a model, or a function from an observation to an action (of a VecEnv: from those of all
-        environments)
+    :param model: the expert: a model, or a function from an observation to an action (for a VecEnv, from the
+        observations of all environments to their actions)
     :param save_path: file to write, ``.npz`` is added; None only returns the data
-    :param env: an environment or VecEnv with Box or Discrete actions; None means that of the model
+    :param env: an environment or VecEnv with Box or Discrete actions; None means the model's own
     :param n_timesteps: number of steps to train the model first
     :param n_episodes: number of episodes to record
-    :param image_folder: where a file's images go: a folder beside the file, whose paths it holds; without a file the
+    :param image_folder: folder for images, relative to that of the file, which holds their paths; without a file
         images stay in the data
-    :return: ``obs`` (paths, if there are images: absolute ones), ``actions``, ``rewards`` and ``episode_starts`` with
-        one row a step, and ``episode_returns``, (n_episodes,)
+    :return: ``obs`` (absolute paths, if images were written), ``actions``, ``rewards`` and ``episode_starts`` with one
+        row per step, and ``episode_returns``, (n_episodes,)
     """
     check_counts(n_episodes=n_episodes)
     if env is None and isinstance(model, BaseRLModel):
@@ -51,11 +53,12 @@ def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optiona
     if n_timesteps > 0 and isinstance(model, BaseRLModel):
         model.learn(n_timesteps)
 
-    data = _join(_record(expert, vec_env, n_episodes), vec_env)
+    with _true_rewards(vec_env) as rewards_of:
+        data = _join(_record(expert, vec_env, n_episodes, rewards_of), vec_env)
     if save_path is not None:
         path = save_path if save_path.endswith('.npz') else save_path + '.npz'
         folder = os.path.dirname(os.path.abspath(path))
-        if _has_images(vec_env.observation_space):
+        if _are_images(data['obs']):
             data['obs'] = _write_images(data['obs'], os.path.join(folder, image_folder))
         _write(path, dict(data, obs=_relative(data['obs'], folder)))
     return data
@@ -77,8 +80,23 @@ def _in_one_form(model: Any, env: Any) -> Tuple[VecEnv, Callable]:
     return env, expert
 
 
-def _record(expert: Callable, env: VecEnv, n_episodes: int) -> List[List[Row]]:
-    """Return the steps of as many episodes, in the order in which they ended."""
+@contextlib.contextmanager
+def _true_rewards(env: VecEnv) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Freeze the statistics of VecNormalize wrappers; yield a function from a step's rewards to the original ones."""
+    wrappers = list(_vec_normalize_wrappers(env))
+    training = [wrapper.training for wrapper in wrappers]
+    for wrapper in wrappers:
+        wrapper.training = False
+    try:
+        yield lambda rewards: wrappers[-1].get_original_reward() if wrappers else rewards
+    finally:
+        for wrapper, trained in zip(wrappers, training):
+            wrapper.training = trained
+
+
+def _record(expert: Callable, env: VecEnv, n_episodes: int,
+            rewards_of: Callable[[np.ndarray], np.ndarray]) -> List[List[Row]]:
+    """Return the steps of ``n_episodes`` episodes, in the order in which they ended."""
     left = [(n_episodes + index) // env.num_envs for index in range(env.num_envs)]
     running: List[List[Row]] = [[] for _ in left]
     episodes = []
@@ -86,8 +104,9 @@ def _record(expert: Callable, env: VecEnv, n_episodes: int) -> List[List[Row]]:
     while any(left):
         actions, states = expert(obs, states, starts)
         next_obs, rewards, starts, _ = env.step(actions)
+        rewards = rewards_of(rewards)
         for index, episode in enumerate(running):
-            # copies: an environment may go on writing to the array
+            # copies: an environment may reuse its arrays
             episode.append((obs[index].copy(), np.array(actions[index]), float(rewards[index])))
             if starts[index]:
                 running[index] = []
@@ -99,7 +118,7 @@ def _record(expert: Callable, env: VecEnv, n_episodes: int) -> List[List[Row]]:
 
 
 def _join(episodes: List[List[Row]], env: VecEnv) -> Dict[str, np.ndarray]:
-    """Put all episodes one after the other."""
+    """Concatenate the episodes."""
     obs, actions, rewards = zip(*[row for episode in episodes for row in episode])
     lengths = [len(episode) for episode in episodes]
     starts = np.zeros(len(rewards), bool)
@@ -112,15 +131,15 @@ def _join(episodes: List[List[Row]], env: VecEnv) -> Dict[str, np.ndarray]:
         episode_returns=np.array([sum(reward for _, _, reward in episode) for episode in episodes]))
 
 
-def _has_images(space: spaces.Space) -> bool:
-    """Tell whether observations are images that can be stored as files."""
-    return space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[-1] in (1, 3, 4)
+def _are_images(obs: np.ndarray) -> bool:
+    """Tell whether observations, one row per step, are images that can be stored as files."""
+    return obs.dtype == np.uint8 and obs.ndim == 4 and obs.shape[-1] in (1, 3, 4)
 
 
 def _write_images(images: np.ndarray, folder: str) -> np.ndarray:
-    """Write images into a folder, which is made if need be; return their paths."""
+    """Write images into a folder, which is created if needed; return their paths."""
     os.makedirs(folder, exist_ok=True)
-    # a JPEG has no fourth channel
+    # JPEG has no alpha channel
     paths = [os.path.join(folder, f"{index}.{'png' if image.shape[-1] == 4 else 'jpg'}")
              for index, image in enumerate(images)]
     for path, image in zip(paths, images):
@@ -129,7 +148,7 @@ def _write_images(images: np.ndarray, folder: str) -> np.ndarray:
 
 
 def _relative(obs: np.ndarray, folder: str) -> np.ndarray:
-    """Return paths as a file in a folder names them, so that both can move; other observations as they are."""
+    """Make paths relative to the folder of the file, so that both can move; return other observations unchanged."""
     return np.array([os.path.relpath(path, folder) for path in obs]) if obs.dtype.kind == 'U' else obs
 
 
