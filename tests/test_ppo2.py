@@ -35,6 +35,20 @@ def test_value_loss():
     assert evaluate(ppo2.value_loss, [2.], [0.], [2.], None) == 0.
 
 
+@pytest.mark.parametrize('clip_range_vf', [None, .3])
+def test_gradients_are_those_of_the_losses(clip_range_vf):
+    rng = np.random.RandomState(0)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        neglogp, old_neglogp, advantages, values, old_values, returns = (
+            tf.constant(rng.normal(scale=.5, size=200).astype(np.float32)) for _ in range(6))
+        for loss, gradient, variable, inputs in (
+                (ppo2.policy_loss, ppo2.policy_loss_gradient, neglogp, (neglogp, old_neglogp, advantages, .2)),
+                (ppo2.value_loss, ppo2.value_loss_gradient, values, (values, old_values, returns, clip_range_vf))):
+            ours, theirs = sess.run([gradient(*inputs), tf.gradients(loss(*inputs), variable)[0]])
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
+            assert 0 < np.sum(ours == 0) < 150 or (loss, clip_range_vf) == (ppo2.value_loss, None)
+
+
 def test_approximate_kl_and_clip_fraction():
     assert evaluate(ppo2.approximate_kl, [1., 2.], [0., 0.]) == .5 * (1 + 4) / 2
     assert evaluate(ppo2.clip_fraction, -np.log([1.05, 1.5, .5, 1.]), np.zeros(4), .2) == .5

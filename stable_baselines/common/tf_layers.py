@@ -10,7 +10,7 @@ from typing import Callable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from stable_baselines.common.graph.cpu_gradients import fast_conv_gradients, fast_product_gradients
+from stable_baselines.common.graph.layer_gradients import add_bias, fast_conv_gradients, fast_product_gradients
 from stable_baselines.common.graph.recurrence import recur
 from stable_baselines.common.tf_util import intprod, next_op_seed
 
@@ -62,7 +62,7 @@ def linear(input_tensor: tf.Tensor, scope: str, n_hidden: int, *, init_scale: fl
     with tf.variable_scope(scope):
         weight = tf.get_variable("w", [int(input_tensor.shape[1]), n_hidden], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_hidden], initializer=tf.constant_initializer(init_bias))
-        return _product(input_tensor, weight) + bias
+        return add_bias(_product(input_tensor, weight), bias)
 
 
 def _product(inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

@@ -1,11 +1,14 @@
 """
-Gradients that TensorFlow 1 computes slowly on a CPU, from operations that it computes well.
+Gradients of layers, from cheaper operations than TensorFlow's own.
 
-A convolution whose stride divides its filters is one of stride 1 over blocks of stride x stride pixels, ``(n, height,
-width, block)``. There the gradient by the filters is a matrix product for each offset, and the gradient by the images
-is again a convolution. Measured on TensorFlow 1.15.5, 32 images of 84x84x4, one core: first layer 7.8 to 4.7 ms by the
-filters, second 3.6 to 2.2 by the filters and 2.4 to 2.1 by the images, product with 3136x512 weights 3.2 to 0.8 by the
-inputs. TensorFlow 2 has better kernels and keeps its own gradients, as every GPU does.
+A sum with a bias: the gradient of a general sum asks at every call which of its operands was spread along which axes.
+
+Convolutions and large products on a CPU under TensorFlow 1: a convolution whose stride divides its filters is one of
+stride 1 over blocks of stride x stride pixels, ``(n, height, width, block)``. There the gradient by the filters is a
+matrix product for each offset, and the gradient by the images is again a convolution. Measured on TensorFlow 1.15.5, 32
+images of 84x84x4, one core: first layer 7.8 to 4.7 ms by the filters, second 3.6 to 2.2 by the filters and 2.4 to 2.1
+by the images, product with 3136x512 weights 3.2 to 0.8 by the inputs. TensorFlow 2 has better kernels and keeps its own
+gradients, as every GPU does.
 """
 from typing import ContextManager, Tuple
 
@@ -13,6 +16,24 @@ import tensorflow.compat.v1 as tf
 
 # products with smaller weights gain nothing
 LARGE_WEIGHTS = 2 ** 19
+
+
+def add_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """
+    Add a bias to every row.
+
+    The operation stays a sum, which K-FAC treats unlike ``tf.nn.bias_add``, as in Stable Baselines 2.10.
+
+    :param outputs: shape (n_batch, n)
+    :param bias: shape (n,)
+    """
+    with tf.get_default_graph().gradient_override_map({'AddV2': 'StableBaselinesAddBias'}):
+        return outputs + bias
+
+
+@tf.RegisterGradient('StableBaselinesAddBias')
+def _bias_gradient(op: tf.Operation, grad: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    return grad, tf.reduce_sum(grad, axis=0)
 
 
 def is_slow() -> bool:

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from stable_baselines.common.graph import cpu_gradients
+from stable_baselines.common.graph import layer_gradients
 from stable_baselines.common.tf_layers import conv, linear
 
 
 def gradients_of(build, inputs, monkeypatch, fast, second_order=False):
     """Return the gradients of a random weighting of a layer's outputs, by its inputs and its weights."""
-    monkeypatch.setattr(cpu_gradients, 'is_slow', lambda: fast)
+    monkeypatch.setattr(layer_gradients, 'is_slow', lambda: fast)
     np.random.seed(0)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         input_ph = tf.placeholder(tf.float32, (None,) + inputs.shape[1:])
@@ -59,3 +59,16 @@ def test_a_product_with_many_weights_has_the_gradients_of_tensorflow(second_orde
 
 def test_small_products_keep_their_gradients(monkeypatch):
     assert not gradients_of(lambda rows: linear(rows, 'l', 64), np.zeros((1, 64), np.float32), monkeypatch, True)[1]
+
+
+def test_a_sum_with_a_bias_has_the_gradients_of_tensorflow():
+    rows, bias, weighting = (np.random.RandomState(1).normal(size=shape).astype(np.float32)
+                             for shape in ((7, 3), (3,), (7, 3)))
+    with tf.Graph().as_default() as graph, tf.Session() as sess:
+        rows_ph, bias_ph = tf.placeholder(tf.float32, (None, 3)), tf.placeholder(tf.float32, (3,))
+        grads = [tf.gradients(tf.sin(outputs) * weighting, [rows_ph, bias_ph])
+                 for outputs in (layer_gradients.add_bias(rows_ph, bias_ph), rows_ph + bias_ph)]
+        assert [op.type for op in graph.get_operations()].count('AddV2') == 2
+        ours, theirs = sess.run(grads, {rows_ph: rows, bias_ph: bias})
+    for our, their in zip(ours, theirs):
+        np.testing.assert_allclose(our, their, rtol=1e-6, atol=1e-6)
