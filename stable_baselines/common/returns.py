@@ -76,4 +76,5 @@ def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
     :param advantages: any shape
     :param epsilon: keeps the division finite when all values are equal
     """
-    return (advantages - advantages.mean()) / (advantages.std() + epsilon)
+    deviations = advantages - advantages.mean()
+    return deviations / (np.sqrt(np.square(deviations).mean()) + epsilon)  # std() would subtract the mean again
