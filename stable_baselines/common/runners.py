@@ -283,6 +283,7 @@ class TrajectoryRunner(SegmentRunner):
         self.dones = np.ones(1, bool)  # the first step begins an episode
         self._offered = dict(offered or {}, horizon=n_steps, gail=reward_giver is not None, reward_giver=reward_giver)
         self.next_actions: Optional[np.ndarray] = None  # chosen already; None lets the model choose
+        self.has_run = False
         self._n_steps_total = 0
         # the running episode
         self._ep_return: float = 0
@@ -300,8 +301,13 @@ class TrajectoryRunner(SegmentRunner):
         self._ep_return_before = self._ep_return
         self._ended: Dict[str, list] = dict(ep_returns=[], ep_lens=[], ep_true_returns=[])
 
+    def set_state(self, state: Dict[str, Any]) -> None:
+        super().set_state(state)
+        self.has_run = False
+
     def _run(self) -> Optional[Trajectory]:
         self._start()
+        self.has_run = True
         collected = self._collect()
         if collected is None:
             return None

@@ -519,6 +519,10 @@ class DDPG(OffPolicyRLModel):
         if self.param_noise is not None:
             self.param_noise.current_stddev = self._comm.allgather(self.param_noise.current_stddev)[0]
 
+    def _can_train(self) -> bool:
+        """Let all processes of an MPI job begin at once: memories of HER fill at the ends of episodes."""
+        return all(self._comm.allgather(super()._can_train()))
+
     def _ends(self, stopped: bool) -> bool:
         """Let a callback that stops one process of an MPI job stop all: the others would wait for it."""
         return any(self._comm.allgather(stopped)) if self._agrees_on_end else stopped

@@ -181,12 +181,19 @@ def test_cartpole_dqn(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_mountain_car_dqn(seed):
-    """Train for all of the zoo's 100,000 steps; published: -134.5."""
-    model, test_env = dqn_of_the_zoo("MountainCar-v0", seed, param_noise=True, exploration_final_eps=.1)
-    model.learn(100000)
-    assert evaluate_policy(model, test_env, n_eval_episodes=100)[0] >= -134
+def test_mountain_car_dqn():
+    """
+    Train for all of the zoo's 100,000 steps; published, of one agent: -134.5.
+
+    It is chance whether a training finds the goal in time. Of seeds 0 to 5 three of the original's trainings end with
+    at least -134, and two never see the goal; on TensorFlow 1.15 ours do the same.
+    """
+    finals = []
+    for seed in range(4):
+        model, test_env = dqn_of_the_zoo("MountainCar-v0", seed, param_noise=True, exploration_final_eps=.1)
+        model.learn(100000)
+        finals.append(evaluate_policy(model, test_env, n_eval_episodes=100)[0])
+    assert max(finals) >= -134
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import pytest
 from contracts.algorithms import ALGORITHMS, build, make_vec
 from helpers import assert_same_parameters, changed_since, make_env, read_scalars
 from stable_baselines import PPO2, logger
-from stable_baselines.common.gym_compat import spaces
+from stable_baselines.bench import Monitor
+from stable_baselines.common.evaluation import evaluate_policy
+from stable_baselines.common.gym_compat import make, spaces
 
 BOX = spaces.Box(low=-1, high=1, shape=(4,), dtype=np.float32)
 IMAGE = spaces.Box(low=0, high=255, shape=(36, 36, 1), dtype=np.uint8)
@@ -159,3 +161,14 @@ def test_report(algorithm, tmp_path):
         assert rewards[0].iloc[-1] > 5 and all(list(length) == list(rewards[0]) for length in lengths)
     else:
         assert set(lengths[0]) == {10} and rewards[0].iloc[-1] < -10
+
+
+@only([algorithm for algorithm in ALGORITHMS if not algorithm.model_class.requires_vec_env])
+def test_the_environment_may_be_used_between_two_calls(algorithm):
+    """An evaluation leaves an episode that has ended, where a Monitor refuses to step; others go on where they were."""
+    env = Monitor(make(algorithm.env_id), None)
+    model = build(algorithm, env=env)
+    model.learn(algorithm.steps)
+    evaluate_policy(model, env, n_eval_episodes=1)
+    model.learn(algorithm.steps, reset_num_timesteps=False)
+    assert model.num_timesteps >= 2 * algorithm.steps

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.bench.monitor import Monitor
-from stable_baselines.common import gym_compat, tf_util
+from stable_baselines.common import gym_compat, mpi_util, tf_util
 from stable_baselines.common.callbacks import BaseCallback, make_callback
 from stable_baselines.common.distributions import action_log_likelihood
 from stable_baselines.common.gym_compat import spaces
@@ -23,6 +23,7 @@ from stable_baselines.common.policies import BasePolicy, get_policy_from_name
 from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecNormalize, unwrap_vec_normalize
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 
+_OURS = "stable_baselines."
 Callback = Union[None, Callable, Sequence[Union[BaseCallback, Callable]], BaseCallback]
 Model = TypeVar('Model', bound='BaseRLModel')
 
@@ -80,6 +81,7 @@ class BaseRLModel(StoredModel):
     initial_state: Optional[np.ndarray] = None
     proba_step: Any = None  # computes the distribution of actions; None if the policy is deterministic
     ep_info_buf: Any = None  # what Monitor says of the last hundred episodes
+    _comm: Any = mpi_util.OneProcess()  # the communicator of the processes that learn together
     episode_reward: Optional[np.ndarray] = None  # the sum of the rewards of each running episode, (n_envs,)
     np_random: Any = np.random  # the algorithm's own draws: without a seed from NumPy's global generator
     _vectorize_action = False
@@ -121,8 +123,10 @@ class BaseRLModel(StoredModel):
 
     def __new__(cls, *args, **kwargs):
         for name in sorted(cls._names_of_sb3.keys() & kwargs.keys()):
-            accepted = inspect.signature(vars(cls).get('__init__', cls.__init__)).parameters
-            if name not in accepted and all(param.kind is not param.VAR_KEYWORD for param in accepted.values()):
+            params = inspect.signature(vars(cls).get('__init__', cls.__init__)).parameters.values()
+            is_open = any(param.kind is param.VAR_KEYWORD for param in params)
+            # a class of the user's may do what it likes with its keywords, ours pass them on
+            if name not in cls._constructor_arguments() and not (is_open and not cls.__module__.startswith(_OURS)):
                 raise TypeError(f"{cls.__name__}() has no argument {name!r}, which is Stable-Baselines3's name: "
                                 f"{cls._names_of_sb3[name]}")
         return super().__new__(cls)

@@ -12,7 +12,6 @@ import tensorflow.compat.v1 as tf
 
 from stable_baselines import logger
 from stable_baselines.common import gym_compat
-from stable_baselines.common.mpi_util import mpi_rank_or_zero
 
 
 def check_counts(**counts) -> None:
@@ -108,8 +107,8 @@ class Training:
         new_tb_log = model._init_num_timesteps(reset_num_timesteps)
         self.writer: Optional[tf.summary.FileWriter] = None
         self._verbosity = SetVerbosity(model.verbose)
-        # one process of an MPI job writes: several would mix their curves
-        tensorboard_log = model.tensorboard_log if mpi_rank_or_zero() == 0 else None
+        # of processes that work together one writes: several would mix their curves
+        tensorboard_log = model.tensorboard_log if model._comm.Get_rank() == 0 else None
         self._tensorboard = TensorboardWriter(model.graph, tensorboard_log, tb_log_name, new_tb_log)
         self._offered = dict(self=model, total_timesteps=total_timesteps, callback=callback, log_interval=log_interval,
                              tb_log_name=tb_log_name, reset_num_timesteps=reset_num_timesteps, new_tb_log=new_tb_log)
