@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  run all tests, on Python 3.7 and on the newest Python found"
 	@echo "make lint      check the style and the types of the code"
 	@echo "make docs      build the documentation into docs/_build/html"
-	@echo "make bench     measure the speed of PPO2; benchmarks/README.md says how to compare it"
+	@echo "make bench     measure the speed beside other libraries, for hours; benchmarks/README.md says how to choose"
 	@echo "make clean     remove what these commands made, the environments included"
 	@echo "PYTHON=3.12 make test (or demo, ...) uses that Python, in an environment of its own"
 
@@ -41,7 +41,7 @@ docs:
 		"$$python" -m sphinx -W --keep-going -b html docs docs/_build/html && echo "docs/_build/html/index.html"
 
 bench:
-	@python="$$(scripts/venv.sh progress "$(PYTHON)")" && "$$python" benchmarks/ppo2_cartpole.py $(ARGS)
+	@python="$$(scripts/venv.sh progress "$(PYTHON)")" && "$$python" benchmarks/bench.py $(ARGS)
 
 clean:
 	rm -rf .venv .venv-3.* build dist *.egg-info docs/_build demo_output .pytest_cache .ruff_cache .hypothesis

@@ -4,21 +4,22 @@ Speed of the algorithms that run under MPI, in steps of all ranks per second of 
     python benchmarks/mpi.py --peer-python /path/to/python   # beside Stable Baselines 2.10.2, with mpi4py there too
     python benchmarks/mpi.py --scaling                       # PPO1 in two ranks beside one, and the time spent in MPI
 
-PPO1, TRPO and GAIL on CartPole, DDPG on Pendulum, with their default hyperparameters; GAIL and DDPG in two ranks. One
+PPO1 and GAIL on CartPole, DDPG on Pendulum, with their default hyperparameters, in two ranks; PPO1 in one too. One
 thread of TensorFlow in a rank. Each measurement is a job of its own, by turns; what counts is the median ratio.
 """
 import os
 import statistics
 import sys
 import time
+from typing import List
 
 import numpy as np
-from peer import ROOT, main, make_cartpole, measure
+from peer import ROOT, main, measure
+from tasks import CartPole, Pendulum
 
 # name: algorithm, constructor arguments, ranks, steps of a rank in 10 seconds, the ratio to be reached
 CASES = {
     'ppo1': ('PPO1', {}, 1, 8000, 2.),
-    'trpo': ('TRPO', {}, 1, 12000, 2.),
     'gail-2-ranks': ('GAIL', dict(timesteps_per_batch=256), 2, 6000, 1.2),
     'ddpg-2-ranks': ('DDPG', {}, 2, 3000, 1.2),
     'ppo1-2-ranks': ('PPO1', {}, 2, 8000, 2.),
@@ -41,11 +42,7 @@ def launcher(case, python):
 def make_model(algorithm, arguments, rank):
     """Make a model with the ``stable_baselines`` that this Python imports; return it and a list that grows by steps."""
     import stable_baselines
-    if algorithm == 'DDPG':
-        import gym
-        env = gym.make('Pendulum-v0')
-    else:
-        env = make_cartpole()
+    env = Pendulum() if algorithm == 'DDPG' else CartPole()
     arguments = dict(arguments, seed=rank, n_cpu_tf_sess=1)
     if algorithm == 'GAIL':
         from stable_baselines.gail import ExpertDataset
@@ -53,13 +50,14 @@ def make_model(algorithm, arguments, rank):
         arguments['expert_dataset'] = ExpertDataset(traj_data=dict(
             obs=rng.randn(2000, 4), actions=rng.randint(2, size=(2000, 1)), rewards=np.ones(2000),
             episode_returns=np.full(10, 200.), episode_starts=np.arange(2000) % 200 == 0), verbose=0)
-    step, steps = env.step, []
+    steps: List[None] = []
+    step = env.step
 
     def counted(action):
         steps.append(None)
         return step(action)
 
-    env.step = counted
+    env.step = counted  # type: ignore[method-assign]
     return getattr(stable_baselines, algorithm)('MlpPolicy', env, **arguments), steps
 
 

@@ -1,16 +1,15 @@
 """
 Compare our speed with that of the original, each in a process and a Python environment of its own.
 
-What every benchmark needs: its command line, measurements by turns, the table; and the speed of ``learn`` on CartPole.
-Nothing of it depends on the package, because the original's Python runs it too.
+What the benchmarks of parts need (``mpi.py``, ``replay.py``, ``vec_env.py``): their command line, measurements by
+turns, the table. Whole algorithms, beside other libraries too, are what ``bench.py`` measures.
 """
 import argparse
 import os
 import statistics
 import subprocess
 import sys
-import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 Launcher = Callable[[str, str], List[str]]
@@ -103,36 +102,3 @@ def main(script: str, description: str, targets: Dict[str, float], steps_per_sec
         print(steps_per_second(args.measure, args.seconds))
     else:
         compare(script, targets, args.cases, args.peer_python, args.rounds, args.seconds, launcher)
-
-
-# ================================================================
-# Learning on CartPole
-# ================================================================
-
-def make_cartpole():
-    """Make CartPole-v1 with the library that this Python has."""
-    try:
-        import gymnasium as gym
-    except ImportError:
-        import gym
-    return gym.make('CartPole-v1')
-
-
-def learning_speed(model: Any, update: int, seconds: float) -> float:
-    """
-    Measure the speed of a model's ``learn``.
-
-    :param model: the model
-    :param update: number of environment steps per update
-    :param seconds: about how long to train
-    :return: steps of single environments per second, set-up and first updates left out
-    """
-    def train(n_updates: int) -> float:
-        start = time.perf_counter()
-        model.learn(n_updates * update, reset_num_timesteps=False)
-        return time.perf_counter() - start
-
-    n_updates = max(2, round(256 / update))
-    train(n_updates)  # warm up
-    n_updates = max(n_updates, round(n_updates * seconds / train(n_updates)))
-    return n_updates * update / train(n_updates)

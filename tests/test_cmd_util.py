@@ -143,6 +143,15 @@ class TestMakeVecEnv:
             env.close()
         assert monitor_files(tmp_path) == ["0.monitor.csv", "1.monitor.csv"]
 
+    def test_several_in_a_process(self):
+        env = make_vec_env("CartPole-v1", n_envs=3, seed=4, vec_env_cls=SubprocVecEnv,
+                           vec_env_kwargs={"start_method": "fork", "envs_per_process": 2})
+        try:
+            assert len(env.processes) == 2
+            np.testing.assert_array_equal(env.reset(), make_vec_env("CartPole-v1", n_envs=3, seed=4).reset())
+        finally:
+            env.close()
+
     @pytest.mark.parametrize("n_envs", [0, -1])
     def test_at_least_one_environment(self, n_envs):
         with pytest.raises(ValueError, match=f"n_envs={n_envs}: accepted is an int of at least 1"):

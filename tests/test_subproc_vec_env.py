@@ -71,6 +71,9 @@ class RandomEnv(Env):
     def double(self, function, number=1):
         return 2 * function(number)
 
+    def fill(self, name, value):
+        getattr(self, name)[:] = value
+
 
 class BufferEnv(Env):
     """Counts steps in an array that it hands out again and again, as it does its info dict."""
@@ -295,8 +298,9 @@ def test_terminal_observation_of_an_environment_that_reuses_its_arrays():
     (spaces.Discrete(3), [2, 1]),
     (spaces.Dict({'a': BOX}), [{'a': 1}, {'a': None}]),
 ])
-def test_environments_get_the_actions_as_they_are(action_space, actions):
-    venv = SubprocVecEnv([lambda: RandomEnv(action_space=action_space)] * 2, 'fork')
+@pytest.mark.parametrize('envs_per_process', [1, 2])
+def test_environments_get_the_actions_as_they_are(action_space, actions, envs_per_process):
+    venv = SubprocVecEnv([lambda: RandomEnv(action_space=action_space)] * 2, 'fork', envs_per_process=envs_per_process)
     venv.reset()
     venv.step(actions)
     for received, given in zip(venv.get_attr('last_action'), actions):
@@ -603,6 +607,202 @@ def test_env_function_that_cannot_be_unpickled(leaves_nothing, tmpdir, monkeypat
 def test_bad_arguments(env_fns, start_method, timeout, error, match, leaves_nothing):
     with pytest.raises(error, match=match):
         SubprocVecEnv(env_fns, start_method, timeout=timeout)
+
+
+# several environments in a process
+
+
+def _assert_same_step(ours, expected):
+    for one, other in zip(ours, expected):
+        if isinstance(other, tuple) and isinstance(other[0], dict):  # infos
+            assert isinstance(one, tuple) and len(one) == len(other)
+            for info, other_info in zip(one, other):
+                _assert_same(info, other_info)
+        else:
+            _assert_same(one, other)
+
+
+@pytest.mark.parametrize('kind', sorted(OBSERVATION_SPACES))
+def test_grouping_changes_no_result(kind):
+    env_fns = [lambda: RandomEnv(OBSERVATION_SPACES[kind])] * 5
+    grouped, alone = SubprocVecEnv(env_fns, 'fork', envs_per_process=2), SubprocVecEnv(env_fns, 'fork')
+    assert (len(grouped.processes), len(alone.processes)) == (3, 5)
+    assert grouped.seed(3) == alone.seed(3) == [[3], [4], [5], [6], [7]]
+    assert grouped.observation_space == alone.observation_space and grouped.action_space == alone.action_space
+    _assert_same(grouped.reset(), alone.reset())
+    for actions in np.random.RandomState(0).randint(3, size=(200, 5)):
+        _assert_same_step(grouped.step(actions), alone.step(actions))
+    assert grouped.get_attr('last_action') == alone.get_attr('last_action') == actions.tolist()
+    _assert_same(grouped.render('rgb_array'), alone.render('rgb_array'))
+    _assert_same(tuple(grouped.get_images()), tuple(alone.get_images()))
+    _assert_same(grouped.reset(), alone.reset())
+    grouped.close()
+    alone.close()
+
+
+@pytest.mark.parametrize('start_method', ['fork', 'forkserver'])
+def test_grouping_changes_no_result_of_cartpole(start_method, leaves_nothing):
+    env_fns = [lambda: make('CartPole-v1')] * 5
+    venvs = [SubprocVecEnv(env_fns, start_method, envs_per_process=size) for size in (1, 3)]
+    for venv in venvs:
+        venv.seed(0)
+    _assert_same(*[venv.reset() for venv in venvs])
+    n_episodes = 0
+    for actions in np.random.RandomState(0).randint(2, size=(400, 5)):
+        alone, grouped = [venv.step(actions) for venv in venvs]
+        _assert_same_step(grouped, alone)
+        n_episodes += alone[2].sum()
+    assert n_episodes > 50
+    for venv in venvs:
+        venv.close()
+
+
+class SharingEnv(BufferEnv):
+    """Shares its observation and its info with all others of its process."""
+
+    table = np.zeros(2, np.float32)
+    notes = {}
+
+    def __init__(self, own):
+        super().__init__()
+        self._own, self._obs, self._info = own, self.table, self.notes
+
+    def step(self, action):
+        self._obs[:] = self._own
+        self._info['own'] = [self._own]
+        return self._obs, 1.0, action == 1, self._info
+
+
+def test_what_environments_share_in_a_process_does_not_mix_up_a_step():
+    venv = SubprocVecEnv([lambda own=own: SharingEnv(own) for own in range(4)], 'fork', envs_per_process=2)
+    venv.reset()
+    obs, _, _, infos = venv.step([0, 1, 0, 1])
+    assert obs.tolist() == [[0, 0], [0, 0], [2, 2], [0, 0]]  # two have been reset
+    assert [info['own'] for info in infos] == [[0], [1], [2], [3]]
+    assert [info['terminal_observation'].tolist() for info in (infos[1], infos[3])] == [[1, 1], [3, 3]]
+    notes = venv.get_attr('notes')
+    assert notes[0] == notes[1] and notes[0] is not notes[1]  # the caller's own, each of them
+    venv.close()
+
+
+def test_an_action_given_twice_arrives_as_two():
+    venv = SubprocVecEnv([RandomEnv] * 2, 'fork', envs_per_process=2)
+    venv.reset()
+    venv.step([np.ones(2)] * 2)
+    venv.env_method('fill', 'last_action', 5, indices=0)
+    assert [action.tolist() for action in venv.get_attr('last_action')] == [[5, 5], [1, 1]]
+    venv.close()
+
+
+def test_attributes_and_methods_across_groups():
+    venv = SubprocVecEnv([RandomEnv] * 5, 'fork', envs_per_process=2)
+    venv.set_attr('speed', 0)
+    venv.set_attr('speed', 7, indices=[4, 1])
+    venv.set_attr('speed', 9, indices=-2)
+    assert venv.get_attr('speed') == [0, 7, 0, 9, 7]
+    assert venv.get_attr('speed', indices=[3, 0, 4, 2, 1]) == [9, 0, 7, 0, 7]
+    assert venv.env_method('seed', 8, indices=[3]) == [[8]]
+    assert venv.env_method('double', lambda x: x + 1, indices=range(1, 4)) == [4, 4, 4]
+    for indices, error in (([1, 1], ValueError), ([1, -4], ValueError), (5, IndexError)):
+        with pytest.raises(error):
+            venv.get_attr('speed', indices=indices)
+    venv.set_attr('table', np.zeros(2))
+    venv.env_method('fill', 'table', 5, indices=2)
+    assert [table.tolist() for table in venv.get_attr('table', [2, 3])] == [[5, 5], [0, 0]]  # each got its own
+    venv.close()
+
+
+def test_a_failing_call_names_its_environment_and_the_others_are_called():
+    venv = SubprocVecEnv([RandomEnv] * 5, 'fork', envs_per_process=3)
+    venv.set_attr('speed', 1, indices=[0, 2, 3, 4])
+    with pytest.raises(AttributeError, match="^environment 1 [(]process"):
+        venv.get_attr('speed')
+    venv.set_attr('_rng', None, indices=3)
+    with pytest.raises(AttributeError, match="^environment 3 [(]process"):
+        venv.env_method('step', 0)
+    assert venv.get_attr('last_action') == [0] * 5
+    venv.seed(0)
+    assert venv.reset().shape == (5, 3)
+    venv.close()
+
+
+@pytest.mark.parametrize('where', ['construction', 'reset', 'step'])
+@pytest.mark.parametrize('bad_index', [2, 3, 4])
+@pytest.mark.parametrize('what, match', [
+    (ValueError('no such table'), 'raised ValueError during {}: no such table'),
+    ('die', 'during {} was killed by SIGKILL'),
+    ('hang', 'no answer to {} within'),
+], ids=['raises', 'dies', 'hangs'])
+def test_failures_name_the_environment_of_a_group(where, bad_index, what, match, leaves_nothing, monkeypatch):
+    monkeypatch.setattr(subproc_ipc, 'CLOSE_GRACE', 0.2)
+    with pytest.raises((ValueError, RuntimeError, TimeoutError), match=match.format(where)) as caught:
+        venv = SubprocVecEnv(_faulty(where, what, bad_index, n_envs=5), 'fork', envs_per_process=2,
+                             timeout=0.5 if what == 'hang' else None)
+        venv.reset()
+        venv.step([0] * 5)
+    assert f'environment {bad_index} (process' in str(caught.value)
+
+
+def test_a_failure_is_reported_before_the_next_environment_of_the_group_acts(leaves_nothing, monkeypatch):
+    monkeypatch.setattr(subproc_ipc, 'CLOSE_GRACE', 0.2)
+    venv = SubprocVecEnv(_faulty('step', ValueError('early'), bad_index=0, others=_hang), 'fork', envs_per_process=3)
+    venv.reset()
+    with pytest.raises(ValueError, match='environment 0 .*early'):
+        venv.step([0, 0, 0])
+
+
+def test_killed_between_calls_of_a_group(leaves_nothing):
+    venv = SubprocVecEnv([RandomEnv] * 5, 'fork', envs_per_process=2)
+    venv.reset()
+    victim = venv.processes[1]
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.join()
+    with pytest.raises(RuntimeError, match=r'environments 2 to 3 \(process [0-9]+\) during step was killed by SIGKILL'):
+        venv.step([0] * 5)
+
+
+def test_close_closes_every_environment_of_a_group(tmpdir, leaves_nothing, capfd):
+    class Closes(RandomEnv):
+        def __init__(self, path):
+            super().__init__()
+            self._path = path
+
+        def close(self):
+            self._path.write('closed')
+            if self._path.basename == 'b':
+                raise ValueError('b does not want to')
+
+    paths = [tmpdir.join(name) for name in 'abcde']
+    SubprocVecEnv([lambda p=path: Closes(p) for path in paths], 'fork', envs_per_process=3).close()
+    assert [path.read() for path in paths] == ['closed'] * 5
+    assert 'b does not want to' in capfd.readouterr().err
+
+
+def test_one_environment_for_two_of_a_group_is_refused(leaves_nothing):
+    env = RandomEnv()
+    with pytest.raises(ValueError, match=r'env_fns\[3\] returns the same environment as env_fns\[2\]: accepted'):
+        SubprocVecEnv([RandomEnv] * 2 + [lambda: env] * 2, 'fork', envs_per_process=2)
+
+
+@pytest.mark.parametrize('n_envs, n_cores, expected', [(8, 2, 2), (5, 2, 2), (5, 3, 3), (3, 4, 3), (4, 4, 4)])
+def test_auto_makes_a_process_for_each_core(n_envs, n_cores, expected, monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(n_cores)), raising=False)
+    venv = SubprocVecEnv([RandomEnv] * n_envs, 'fork', envs_per_process='auto')
+    assert len(venv.processes) == expected
+    venv.close()
+
+
+@pytest.mark.parametrize('size, n_processes', [(1, 3), (3, 1), (100, 1), (np.int64(2), 2)])
+def test_sizes_of_groups(size, n_processes):
+    venv = SubprocVecEnv([RandomEnv] * 3, 'fork', envs_per_process=size)
+    assert len(venv.processes) == n_processes
+    venv.close()
+
+
+@pytest.mark.parametrize('size', [0, -1, 1.5, True, None, 'many'])
+def test_sizes_that_are_refused(size):
+    with pytest.raises(ValueError, match=f"envs_per_process={size!r}: accepted is a positive integer or 'auto'"):
+        SubprocVecEnv([RandomEnv] * 3, envs_per_process=size)
 
 
 # many, and scripts of their own

@@ -23,9 +23,9 @@ class Failure(NamedTuple):
 
 
 # the parent's questions; upper case for signals, lower case where a value follows
-STEP, STEP_WITH, RESET, ATTACH, CALL = b'S', b's', b'R', b'a', b'c'
-# the worker's answers
-DONE, VALUE, FAILURE = b'D', b'v', b'f'
+BUILD, ATTACH, STEP, STEP_WITH, RESET, CALL = b'B', b'a', b'S', b's', b'R', b'c'
+# the worker's answers; with VALUES comes a list of values that are pickled themselves: no two may share an object
+DONE, VALUE, VALUES, FAILURE = b'D', b'v', b'w', b'f'
 
 NOT_YET = (BlockingIOError, socket.timeout)  # raised when patience runs out, by Unix and by Windows
 CLOSE_GRACE = 5.0  # seconds that a worker has to finish its step and close its environment
