@@ -84,9 +84,7 @@ class InStep(BaseCallback):
         return True
 
     def check(self):
-        # not the copies of DDPG's actor to which every rank adds noise of its own
-        variables = [variable for variable in global_variables(self.model) if not variable.name.startswith("noise")]
-        state = b"".join(value.tobytes() for value in self.model.sess.run(variables))
+        state = b"".join(value.tobytes() for value in self.model.sess.run(shared_variables(self.model)))
         noise = getattr(self.model, "param_noise", None)
         digest = hashlib.sha256(state + repr(noise and noise.current_stddev).encode()).hexdigest()
         assert COMM.allgather(digest) == [digest] * SIZE, f"rank {RANK} is out of step"
@@ -94,9 +92,10 @@ class InStep(BaseCallback):
         self.states.add(digest)
 
 
-def global_variables(model):
-    """Return all variables of a model, those of its optimisers included."""
-    return model.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+def shared_variables(model):
+    """Return the variables of a model and its optimisers, but not DDPG's actors with the noise of each rank."""
+    return [variable for variable in model.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+            if not variable.name.startswith("noise")]
 
 
 def in_step(name, *arguments):
@@ -112,7 +111,7 @@ def in_step(name, *arguments):
 def same_start(name):
     """Begin with other variables in every rank: all take those of the first, its optimisers' too."""
     model = MAKERS[name]()
-    variables, rng = global_variables(model), np.random.RandomState(RANK)
+    variables, rng = shared_variables(model), np.random.RandomState(RANK)
     values = [rng.uniform(.1, .9, variable.shape.as_list()).astype(variable.dtype.base_dtype.as_numpy_dtype)
               for variable in variables]
     with model.graph.as_default():
@@ -120,16 +119,20 @@ def same_start(name):
     assert sum("Adam" in variable.name for variable in variables) > 10
     of_first, found = COMM.allgather(values)[0], []
 
-    def callback(locals_, _):
-        found.extend(model.sess.run(variables))
-        return False
+    class First(BaseCallback):
+        def _on_rollout_start(self):  # the first step changes DDPG's normalisers
+            found.extend(model.sess.run(variables))
 
-    model.learn(1000, callback=callback)
+        def _on_step(self):
+            return False
+
+    model.learn(1000, callback=First())
     assert len(found) == len(of_first) and all(map(np.array_equal, found, of_first))
 
 
 def drift(name):
-    """Change the parameters of rank 1 in the third update: the check after the tenth says so in all ranks."""
+    """Change the parameters of rank 1 in the third rollout: the next check says so in all ranks."""
+    # DDPG checks every log_interval rollouts, the others every ten
     model, n_rollouts = MAKERS[name](), []
 
     class Drift(BaseCallback):
@@ -143,7 +146,7 @@ def drift(name):
             return True
 
     try:
-        model.learn(64 * SIZE * 30, callback=Drift())
+        model.learn(64 * SIZE * 30, callback=Drift(), log_interval=10)
         raise AssertionError("nobody noticed")
     except RuntimeError as error:
         assert str(error).startswith(f"rank 1 of {SIZE} no longer has the parameters of rank 0"), error

@@ -19,6 +19,7 @@ LAYERS = {
     "stable_baselines.logger": 0,
     "stable_baselines.common.lazy": 0,
     "stable_baselines.common.extras": 0,
+    "stable_baselines.common.mpi_exits": 0,
     "stable_baselines.common.mpi_util": 0,
     "stable_baselines.common.gym_compat": 0,
     # 1: NumPy only

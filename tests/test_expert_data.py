@@ -129,6 +129,14 @@ class TestDataLoader:
                 thread.join(5)
         assert threading.active_count() <= threads
 
+    @pytest.mark.parametrize("sequential", [True, False])
+    def test_image_of_another_shape_is_named(self, tmp_path, sequential):
+        paths = [str(tmp_path / f"{index}.png") for index in range(2)]
+        for path, shape in zip(paths, ((4, 5, 3), (5, 4, 3))):
+            write_image(path, np.zeros(shape, np.uint8))
+        with pytest.raises(ValueError, match=r"1.png: an image of shape \(5, 4, 3\): accepted is \(4, 5, 3\), .*0.png"):
+            next(DataLoader([0, 1], np.array(paths), np.zeros((2, 1)), 2, sequential=sequential))
+
     def test_missing_image_is_named(self, tmp_path):
         path = str(tmp_path / "gone.png")
         with pytest.raises(FileNotFoundError, match="gone.png"):
@@ -188,10 +196,24 @@ class TestExpertDataset:
         (dict(traj_data=trajectories(9), batch_size=0), "batch_size=0"),
         (dict(traj_data=dict(obs=[1])), r"without \['actions', 'episode_starts', 'episode_returns'\]"),
         (dict(traj_data=dict(trajectories(9), actions=np.zeros((8, 1)))), "one row per step"),
-        (dict(traj_data=dict(trajectories(9), episode_starts=np.zeros(9, bool))), "at least one episode")])
+        (dict(traj_data=dict(trajectories(9), episode_starts=np.zeros(9, bool))), "at least one episode"),
+        (dict(traj_data=dict(trajectories(4, 5), episode_returns=np.ones(3))), "3 episode_returns: .* the 2 episodes"),
+        (dict(traj_data=dict(trajectories(4, 5), episode_returns=np.ones(1))), "1 episode_returns: .* the 2 episodes")])
     def test_what_cannot_be_is_refused(self, kwargs, words):
         with pytest.raises(ValueError, match=words):
             ExpertDataset(verbose=0, **kwargs)
+
+    def test_paths_of_a_dict_are_relative_to_the_current_folder(self, tmp_path, monkeypatch):
+        (tmp_path / "here" / "frames").mkdir(parents=True)
+        (tmp_path / "frames").mkdir()
+        monkeypatch.chdir(str(tmp_path / "here"))
+        for index in range(2):
+            for value, folder in ((7, tmp_path / "here"), (9, tmp_path)):
+                write_image(str(folder / "frames" / f"{index}.png"), np.full((4, 5, 3), value, np.uint8))
+        data = dict(trajectories(2), obs=np.array(["frames/0.png", "frames/1.png"]))
+        data = ExpertDataset(traj_data=data, train_fraction=.5, verbose=0)
+        monkeypatch.chdir(str(tmp_path))
+        assert np.unique(data.get_next_batch("train")[0]).tolist() == [7]
 
     def test_unknown_split_is_refused(self):
         with pytest.raises(ValueError, match="split='test': accepted is 'train', 'val' or None"):
@@ -234,14 +256,41 @@ class TestExpertDataset:
             ExpertDataset(str(tmp_path / "bad.npz"), verbose=0)
 
 
-def write_object_array(path, array_or_pickle, protocol):
-    """Write a file of three steps whose ``episode_starts`` are objects, as NumPy does with this protocol."""
+class TestObjectArrays:
+    @pytest.mark.parametrize("rows", [[np.float32([1, 2]), np.float32([3, 4])], [[1., 2.], [3., 4.]]])
+    def test_arrays_and_numbers_become_plain(self, rows):
+        obs = np.empty(2, object)
+        obs[:] = rows
+        for array in (obs, np.array(rows, object)):
+            data = ExpertDataset(traj_data=dict(trajectories(2), obs=array, actions=array), verbose=0)
+            assert data.observations.dtype.kind == data.actions.dtype.kind == "f"
+            assert data.observations.tolist() == data.actions.tolist() == [[1, 2], [3, 4]]
+
+    @pytest.mark.parametrize("convert", [str, Path, lambda path: str(path).encode()])
+    def test_strings_are_paths(self, tmp_path, convert):
+        for index in range(2):
+            write_image(str(tmp_path / f"{index}.png"), np.full((4, 5, 3), index, np.uint8))
+        paths = np.array([convert(tmp_path / f"{index}.png") for index in range(2)], object)
+        data = ExpertDataset(traj_data=dict(trajectories(2), obs=paths), randomize=False, verbose=0, train_fraction=.5)
+        assert data.get_next_batch("val")[0].tolist() == np.full((1, 4, 5, 3), 1).tolist()
+
+    @pytest.mark.parametrize("name, elements", [("obs", [np.zeros(2), np.zeros(3)]), ("obs", [None, None]),
+                                                ("actions", ["left", "right"]), ("actions", [{}, {}])])
+    def test_others_are_refused(self, name, elements):
+        array = np.empty(2, object)
+        array[:] = elements
+        with pytest.raises(ValueError, match=f"trajectories whose {name} are of type .*: accepted are numbers"):
+            ExpertDataset(traj_data=dict(trajectories(2), **{name: array}), verbose=0)
+
+
+def write_object_array(path, array_or_pickle, protocol, lengths=(3,)):
+    """Write episodes of three steps whose ``episode_starts`` are objects, as NumPy does with this protocol."""
     member = io.BytesIO()
     np.lib.format.write_array_header_1_0(member, dict(descr="|O", fortran_order=False, shape=(3,)))
     pickled = array_or_pickle
     if not isinstance(pickled, bytes):
         pickled = pickle.dumps(array_or_pickle, protocol)
-    np.savez(str(path), **{name: rows for name, rows in trajectories(3).items() if name != "episode_starts"})
+    np.savez(str(path), **{name: rows for name, rows in trajectories(*lengths).items() if name != "episode_starts"})
     with zipfile.ZipFile(str(path), "a") as archive:
         archive.writestr("episode_starts.npy", member.getvalue() + pickled)
 
@@ -252,7 +301,7 @@ def test_object_arrays_of_any_protocol(tmp_path):
     starts[:] = [np.array([True]), np.bool_(False), np.array([], bool)]
     for protocol in range(2, 5):
         write_object_array(tmp_path / "old.npz", starts[:2].tolist() + [False], protocol)
-        write_object_array(tmp_path / "old.npz", starts, protocol)
+        write_object_array(tmp_path / "old.npz", starts, protocol, lengths=(2, 1))
         assert ExpertDataset(str(tmp_path / "old.npz"), verbose=0).num_transition == 3
 
 
@@ -263,7 +312,7 @@ def test_object_arrays_of_python_2(tmp_path):
     array = (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01(K\x03t"
              b"cnumpy\ndtype\n(U\x02O8K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89]("
              + number * 3 + b"etb.")
-    write_object_array(tmp_path / "old.npz", array, 2)
+    write_object_array(tmp_path / "old.npz", array, 2, lengths=(1, 1, 1))
     data = ExpertDataset(str(tmp_path / "old.npz"), traj_limitation=2, train_fraction=.5, verbose=0)
     assert data.num_transition == 2  # each step begins an episode
 
@@ -378,6 +427,38 @@ class TestRecording:
         expected = [[10 + index % 3, 100, 200, 250][:n_channels] for index in range(6)]
         np.testing.assert_allclose(obs.mean(axis=(1, 2)), expected, atol=3)  # JPEG keeps no exact colours
         assert Path(data["obs"][0]).is_absolute()
+
+    def test_images_are_written_while_the_episodes_run(self, tmp_path):
+        n_written = []
+
+        def expert(_):
+            step = len(n_written)
+            n_written.append(len(list(tmp_path.glob("recorded_images/*"))))
+            return [100 + step % 2, 100 + step % 6]
+
+        env = DummyVecEnv([lambda: Coloured(length=2), lambda: Coloured(length=6)])
+        data = generate_expert_traj(expert, str(tmp_path / "expert"), env, n_episodes=2)
+        assert n_written == [0, 2, 4, 5, 6, 7]  # and no more of the first environment, which has done its share
+        assert sorted(data["obs"]) == [str(tmp_path / "recorded_images" / f"{index}.jpg") for index in range(8)]
+        read = ExpertDataset.read_images(data["obs"])[:, 0, 0, 0].astype(float)
+        np.testing.assert_allclose(read, [10, 11, 10, 11, 12, 13, 14, 15], atol=3)
+
+    def test_folder_is_made_before_the_work(self, tmp_path):
+        folder = tmp_path / "new" / "folder"
+
+        def fails(_):
+            assert folder.is_dir()
+            raise KeyError("expert")
+
+        with pytest.raises(KeyError, match="expert"):
+            generate_expert_traj(fails, str(folder / "expert"), Counting(), n_episodes=1)
+
+    def test_path_objects(self, tmp_path):
+        counter = iter([100, 101, 102])
+        generate_expert_traj(lambda _: next(counter), tmp_path / "made.npz", Coloured(), n_episodes=1,
+                             image_folder=Path("frames"))
+        data = ExpertDataset(tmp_path / "made.npz", verbose=0)
+        assert data.num_transition == 3 and Path(data.observations[0]).parent == tmp_path / "frames"
 
     def test_images_without_a_file_stay_in_the_data(self):
         counter = iter([100, 101, 102])

@@ -1,5 +1,6 @@
 """GAIL: its discriminator by hand and against the original's numbers, and what it adds to TRPO."""
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from stable_baselines.common import gym_compat, tf_util
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.vec_env import DummyVecEnv
 from stable_baselines.gail import ExpertDataset, adversary, generate_expert_traj
+from stable_baselines.gail.dataset.dataset import write_image
 
 GOLDEN = Path(__file__).resolve().parent.parent.parent / "shared" / "golden"
 GAIL_CASES = sorted(name for name in CASES if name.startswith("gail_"))
@@ -368,6 +370,50 @@ def test_an_expert_beyond_the_spaces_is_refused(change, words):
         with pytest.raises(ValueError, match=words):
             train()
     assert dataset.dataloader is None
+
+
+def test_a_file_with_a_bad_expert_still_predicts(tmp_path):
+    model, obs = build(), np.zeros(4, np.float32)
+    model.expert_dataset = ExpertDataset(traj_data=expert_data(obs=np.full((60, 4), np.nan)), verbose=0)
+    model.save(str(tmp_path / "model"))
+    loaded = GAIL.load(str(tmp_path / "model"), env=make_cartpoles(1))
+    assert loaded.predict(obs, deterministic=True)[0] == model.predict(obs, deterministic=True)[0]
+    with pytest.raises(ValueError, match="its observations hold nan"):
+        loaded.learn(32)
+
+
+def test_flat_rows_are_those_of_arrays(tmp_path):
+    """As Stable Baselines 2.10 stores them."""
+    env = make_env(spaces.Box(low=-9, high=9, shape=(2, 2), dtype=np.float32), spaces.Discrete(2))
+    models = []
+    for shape in ((60, 4), (60, 2, 2)):
+        data = expert_data(obs=np.random.RandomState(1).randn(*shape).astype(np.float32))
+        model = GAIL("MlpPolicy", env, ExpertDataset(traj_data=data, verbose=0), timesteps_per_batch=32, g_step=1,
+                     hidden_size_adversary=8, seed=0, n_cpu_tf_sess=1)
+        models.append(model.pretrain(model.expert_dataset, n_epochs=1).learn(32))
+    assert_same_parameters(*models)
+    model.save(str(tmp_path / "model"))
+    GAIL.load(str(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("shape", [(48, 36, 3), (40, 40, 3)])
+def test_images_of_another_shape_are_refused(tmp_path, shape):
+    for index in range(60):
+        write_image(str(tmp_path / f"{index}.png"), np.zeros(shape, np.uint8))
+    paths = np.array([str(tmp_path / f"{index}.png") for index in range(60)])
+    dataset, bright = ExpertDataset(traj_data=expert_data(obs=paths), verbose=0), BrightSide()
+    space = spaces.Box(low=0, high=255, shape=(36, 48, 3), dtype=np.uint8)
+    env, words = make_env(space, bright.action_space), "images, such as .*0.png, have shape " + re.escape(str(shape))
+    with pytest.raises(ValueError, match=words + r": accepted is \(36, 48, 3\)"):
+        GAIL("CnnPolicy", env, dataset)
+    model = TRPO("CnnPolicy", env, timesteps_per_batch=16)
+    with pytest.raises(ValueError, match=words):
+        model.pretrain(dataset)
+    # only the first is read before
+    write_image(paths[0], np.zeros(space.shape, np.uint8))
+    dataset = ExpertDataset(traj_data=expert_data(obs=paths), batch_size=1, randomize=False, verbose=0)
+    with pytest.raises(ValueError, match=r"(an image of|observations have) shape"):
+        model.pretrain(dataset)
 
 
 def test_a_training_that_is_refused_leaves_the_dataset_alone():

@@ -36,11 +36,12 @@ def mpirun(n_ranks, *words, **variables):
                **variables)
 
 
-def assert_done(result, jobs):
-    """Check that both ranks have come to the end of all jobs; return the names of their hosts."""
+def assert_done(result, jobs, n_ranks=2):
+    """Check that all ranks have come to the end of all jobs; return the names of their hosts."""
     assert result.returncode == 0, result.stdout
     done = re.findall(r"\[rank (\d) on ([^ ]+): ([^]]+)\]", result.stdout)
-    assert sorted((int(rank), job) for rank, _, job in done) == sorted((rank, job) for rank in (0, 1) for job in jobs)
+    expected = sorted((rank, job) for rank in range(n_ranks) for job in jobs)
+    assert sorted((int(rank), job) for rank, _, job in done) == expected
     return {host for _, host, _ in done}
 
 
@@ -49,9 +50,14 @@ def assert_done(result, jobs):
     ["step:ppo1:discrete", "step:ppo1:box", "step:trpo:discrete", "step:trpo:box"],
     ["in_step:ddpg", "in_step:ppo1", "in_step:trpo", "in_step:gail"],
     ["in_step:ppo1:box", "in_step:trpo:box", "in_step:gail:box"],
-    ["same_start:ppo1", "same_start:trpo", "same_start:gail", "drift:ppo1"]], ids=" ".join)
+    ["same_start:ppo1", "same_start:trpo", "same_start:gail", "same_start:ddpg"],
+    ["drift:ppo1", "drift:trpo", "drift:gail", "drift:ddpg"]], ids=" ".join)
 def test_two_ranks(jobs):
     assert_done(mpirun(2, JOBS, *jobs), jobs)
+
+
+def test_four_ranks():
+    assert_done(mpirun(4, JOBS, "in_step:ppo1"), ["in_step:ppo1"], n_ranks=4)
 
 
 def assert_all_ended(result):
@@ -136,6 +142,29 @@ if rank == 0:
 """)
     result = mpirun(2, str(script))
     assert result.returncode == 0 and "evaluated" in result.stdout, result.stdout
+
+
+@pytest.mark.parametrize("statement", ["sys.exit(5)", "raise KeyError('obs')"])
+def test_a_fork_that_fails_ends_no_rank(statement, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import atexit, os, sys
+pid = os.getpid()
+# runs last in the fork: mpi4py would wait there for ever
+atexit.register(lambda: os.getpid() == pid or os._exit(7))
+from stable_baselines.common import mpi_util
+comm = mpi_util.world()
+if comm.Get_rank() == 1:
+    child = os.fork()
+    if child == 0:
+        {statement}
+    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 7
+comm.allgather(None)
+print("through", flush=True)
+""")
+    result = mpirun(2, str(script))
+    assert result.returncode == 0 and result.stdout.count("through") == 2, result.stdout
+    assert "this ends all ranks" not in result.stdout
 
 
 @pytest.mark.parametrize("n_ranks, n_updates", [pytest.param(8, 1, marks=pytest.mark.slow), (2, 2)])

@@ -1,13 +1,17 @@
 """What the processes of an MPI job share: sums in the graph, moments, running statistics, Adam. Here with fakes."""
+import zlib
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from helpers import load_arrays
 from stable_baselines.common import mpi_adam, mpi_running_mean_std, mpi_util, tf_util
+from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.mpi_adam import MpiAdam
 from stable_baselines.common.mpi_moments import mpi_mean, mpi_moments
 from stable_baselines.common.mpi_running_mean_std import RunningMeanStd
+from stable_baselines.gail.adversary import TransitionClassifier
 
 
 class Job(mpi_util.OneProcess):
@@ -121,6 +125,25 @@ def test_running_statistics_of_all_processes(sess, monkeypatch):
     assert list(variables_of(sess).values()) == [9., 16., 7.]
 
 
+def test_running_statistics_of_a_communicator(sess):
+    stats = RunningMeanStd(epsilon=1., comm=Job(3))
+    tf_util.initialize()
+    stats.update(np.array([1., 2.]))
+    assert list(variables_of(sess).values()) == [9., 16., 7.]
+
+
+def test_the_discriminator_sums_all_its_statistics_over_its_communicator(sess):
+    job, space = Job(2), spaces.Box(low=-9, high=9, shape=(1,), dtype=np.float32)
+    giver = TransitionClassifier(space, spaces.Discrete(2), 4, sess=sess, comm=job)
+    _, train = giver.build_training()
+    tf_util.initialize()
+    train(giver.batch_ph._replace(obs=[[1.], [2.]], actions=[0, 1], expert_obs=[[3.], [4.]], expert_actions=[0, 1],
+                                  learning_rate=0.))
+    total, _, count = sess.run(giver.obs_rms.variables)
+    np.testing.assert_allclose([total[0], count], [2 * 10, 2 * 4 + .01])
+    assert job.n_exchanges == 2  # of statistics, and of gradients
+
+
 def test_the_moments_are_read_where_they_are_asked_for(sess):
     stats = RunningMeanStd(epsilon=1.)
     with tf.control_dependencies([stats.build_update(tf.constant([9., 9.]))]):
@@ -179,9 +202,11 @@ def test_a_step_in_the_graph_is_the_same_step(sess):
 
 def test_variables_of_the_first_process(sess):
     variables = [tf.get_variable("matrix", initializer=[[1., 2.]]), tf.get_variable("number", initializer=3.)]
-    adam = MpiAdam(variables, comm=Job(2, root=np.float32([4., 5., 6.])))
+    job = Job(2, root=np.float32([4., 5., 6.]))
+    job.allgather = lambda checksum: [[zlib.crc32(job.root)], checksum]
+    adam = MpiAdam(variables, comm=job)
     tf_util.initialize()
-    with pytest.raises(RuntimeError, match="process 0 differ from those of process 0 in 3 of 3 elements"):
+    with pytest.raises(RuntimeError, match="^rank 1 of 2 no longer has the parameters of rank 0"):
         adam.check_synced()
     adam.sync()
     adam.check_synced()

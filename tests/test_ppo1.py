@@ -38,6 +38,9 @@ def build(**kwargs):
     (dict(optim_batchsize=0), "optim_batchsize=0: accepted is a positive integer"),
     (dict(clip_param=-.1), "clip_param=-0.1: accepted is a number from 0 on"),
     (dict(optim_stepsize="fast"), "optim_stepsize='fast': accepted is a number from 0 on"),
+    (dict(gamma=2), r"gamma=2: accepted is a number from 0 to 1"),
+    (dict(lam=-1), r"lam=-1: accepted is a number from 0 to 1"),
+    (dict(entcoeff=None), "entcoeff=None: accepted is a number"),
     (dict(schedule="cosine"), "schedule='cosine': accepted is one of constant, .*linear"),
     (dict(policy="MlpLstmPolicy"), "policy=MlpLstmPolicy: accepted by PPO1 are policies without a memory"),
     (dict(env=make_cartpoles(2)), "num_envs=2: accepted by PPO1 is a single environment; `mpirun"),
@@ -331,3 +334,11 @@ def test_what_is_not_finite_is_refused_before_it_is_learned_from():
     with pytest.raises(ValueError, match="not finite.*VecCheckNan"):
         model.learn(32)
     assert not changed_since(before, model)
+
+
+def test_a_last_step_that_explodes_is_taken_back():
+    model = build(optim_epochs=1, optim_batchsize=16, optim_stepsize=1e38)  # one step an update
+    before = model.get_parameters()
+    with pytest.raises(ValueError, match=r"losses that are not finite.*the parameters are those of before the update"):
+        model.learn(16)
+    assert not any(name.startswith("model/") for name in changed_since(before, model))

@@ -1,4 +1,6 @@
 """Behaviour cloning: its losses by hand, and what pretrain makes of the parameters against the original's numbers."""
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -152,6 +154,41 @@ def test_arguments_that_cannot_be_are_refused(kwargs):
     model = A2C("MlpPolicy", "CartPole-v1")
     with pytest.raises(ValueError, match=f"{list(kwargs)[0]}=.*: accepted is"):
         model.pretrain(dataset(), **kwargs)
+
+
+@pytest.mark.parametrize("obs, words", [
+    (np.full((40, 4), np.inf), "its observations hold inf"), (np.zeros((40, 3)), "its observations have shape"),
+    (np.full(40, "gone.png"), "gone.png: accepted is an image")])
+def test_a_refusal_changes_nothing(obs, words):
+    model, data = A2C("MlpPolicy", "CartPole-v1"), dataset()
+    data.observations = obs
+    n_operations = len(model.graph.get_operations())
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        model.pretrain(data)
+    assert len(model.graph.get_operations()) == n_operations and data.train_loader.np_random is np.random
+
+
+def test_checking_takes_little_memory():
+    """Marks of the wrong elements take a quarter of float32 numbers; whole numbers are not looked at for infinities."""
+    box = gym_compat.spaces.Box(low=-9, high=9, shape=(100,), dtype=np.float32)
+    discrete, n_steps = gym_compat.spaces.Discrete(2), 50000
+    for dtype in (np.float32, np.int32):
+        obs, actions = np.zeros((n_steps, 100), dtype), np.zeros((n_steps, 1), int)
+        data = OneBatch(dict(obs=obs, actions=actions))
+        tracemalloc.start()
+        cloning.check_expert(data, box, discrete)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < obs.size / 4
+    obs = np.zeros((n_steps, 100))
+    obs[-1, -1] = np.nan
+    with pytest.raises(ValueError, match="its observations hold nan"):
+        cloning.check_expert(OneBatch(dict(obs=obs, actions=actions)), box, discrete)
+    actions[-1] = 2
+    with pytest.raises(ValueError, match="its actions hold 2"):
+        cloning.check_expert(OneBatch(dict(obs=obs[:-1], actions=actions)), box, discrete)
+    with pytest.raises(ValueError, match="its actions are of type object: accepted are numbers"):
+        cloning.check_expert(OneBatch(dict(obs=obs[:-1], actions=actions.astype(object))), box, discrete)
 
 
 def test_models_that_cannot_learn_this_way_are_refused():

@@ -224,6 +224,15 @@ def test_values_that_are_not_finite_are_refused_and_the_update_is_taken_back():
     assert all(np.isfinite(values).all() for values in model.get_parameters().values())
 
 
+def test_a_last_step_of_the_values_that_explodes_is_taken_back():
+    model = build(vf_iters=1, vf_stepsize=1e38)  # one minibatch an update
+    before = model.get_parameters()
+    with pytest.raises(ValueError, match=r"losses that are not finite.*value_loss\] \[(inf|-?nan)\].*those of before"):
+        model.learn(100)
+    assert not any(name.startswith("model/") for name in changed_since(before, model))
+    assert build(vf_iters=0).learn(100).num_timesteps == 100  # there is no step to check
+
+
 def test_a_short_trajectory_trains_the_value_function():
     model = build(timesteps_per_batch=60, vf_iters=50, vf_stepsize=.01)
     rollouts = record_calls(model, "_samples")
@@ -288,7 +297,12 @@ def test_hooks(tmp_path):
 @pytest.mark.parametrize("kwargs, reason", [
     (dict(timesteps_per_batch=0), "timesteps_per_batch=0: accepted is a positive integer"),
     (dict(cg_iters=2.5), "cg_iters=2.5: accepted is a positive integer"),
-    (dict(vf_iters=None), "vf_iters=None: accepted is a number from 0 on"),
+    (dict(vf_iters=None), "vf_iters=None: accepted is a whole number, 0 or more"),
+    (dict(vf_iters=1.5), "vf_iters=1.5: accepted is a whole number, 0 or more"),
+    (dict(vf_iters=-1), "vf_iters=-1: accepted is a whole number, 0 or more"),
+    (dict(gamma=2), "gamma=2: accepted is a number from 0 to 1"),
+    (dict(lam=-1), "lam=-1: accepted is a number from 0 to 1"),
+    (dict(entcoeff=None), "entcoeff=None: accepted is a number"),
     (dict(max_kl=-.1), "max_kl=-0.1: accepted is a number from 0 on"),
     (dict(cg_damping="little"), "cg_damping='little': accepted is a number from 0 on"),
     (dict(vf_stepsize=None), "vf_stepsize=None: accepted is a number from 0 on"),

@@ -7,8 +7,9 @@ from helpers import CASES, assert_parameters, build_model, group, load_arrays, r
 from stable_baselines import TRPO
 from stable_baselines.common.cg import conjugate_gradient
 from stable_baselines.common.distributions import CategoricalProbabilityDistribution
+from stable_baselines.common.losses import value_function_loss
 from stable_baselines.common.runners import Trajectory
-from stable_baselines.trpo_mpi.trpo_mpi import Batch, Losses, fisher_vector_product, surrogate_gain, value_loss
+from stable_baselines.trpo_mpi.trpo_mpi import Batch, Losses, fisher_vector_product, surrogate_gain
 
 TRPO_CASES = sorted(name for name in CASES if name.startswith("trpo_"))
 DAMPING = .02  # of all cases
@@ -25,7 +26,7 @@ def test_losses_by_hand():
         neglogp = -tf.log(tf.constant([.6, .1]))
         gain = surrogate_gain(neglogp, -tf.log(tf.constant([.3, .2])), tf.constant([3., -1.]))
         gain, gradient, loss = evaluate(gain, tf.gradients(gain, neglogp)[0],
-                                        value_loss(tf.constant([1., 2.]), tf.constant([3., 1.])))
+                                        value_function_loss(tf.constant([1., 2.]), tf.constant([3., 1.])))
     np.testing.assert_allclose(gain, (2 * 3 - .5) / 2, rtol=1e-6)
     np.testing.assert_allclose(gradient, [-2 * 3 / 2, .5 / 2], rtol=1e-6)
     assert loss == 2.5  # (2^2 + 1^2) / 2, without a further half

@@ -36,6 +36,7 @@ class MpiAdam:
         self.getflat = tf_util.GetFlat(self.var_list, sess=sess)
         self._sess = sess
         self._update: Optional[Callable] = None
+        self._shared: Optional[tf_util.SharedVariables] = None
 
     def build_step(self, grads: Sequence[tf.Tensor], learning_rate: Union[float, tf.Tensor]) -> tf.Operation:
         """
@@ -78,22 +79,20 @@ class MpiAdam:
 
     def sync(self) -> None:
         """Give the variables the values that they have in the first process."""
-        theta = self.getflat()
-        self.comm.Bcast(theta, root=0)
-        self.setfromflat(theta)
+        self._shared_variables().share()
+
+    def _shared_variables(self) -> tf_util.SharedVariables:
+        if self._shared is None:
+            self._shared = tf_util.SharedVariables(self.var_list, self._sess or tf.get_default_session(), self.comm)
+        return self._shared
 
     def check_synced(self) -> None:
         """
-        Check that the variables are the same as in the first process.
+        Check that the variables are the same in all processes.
 
-        :raises RuntimeError: in the processes where they differ
+        :raises RuntimeError: in all processes, naming those that differ from the first
         """
-        theta = self.getflat()
-        theta_of_root = theta.copy()
-        self.comm.Bcast(theta_of_root, root=0)
-        if not np.array_equal(theta, theta_of_root):
-            raise RuntimeError(f"the variables of process {self.comm.Get_rank()} differ from those of process 0 in "
-                               f"{np.sum(theta != theta_of_root)} of {theta.size} elements")
+        self._shared_variables().check()
 
 
 @tf_util.in_session

@@ -1,5 +1,5 @@
 """Running mean and standard deviation in a graph, over the samples of all processes of an MPI job."""
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -17,10 +17,12 @@ class RunningMeanStd:
     :param epsilon: weight, in samples, of the initial values (mean 0, mean square 1)
     :param shape: shape of one sample
     :param sess: the session of ``update``; None means the default session
+    :param comm: the communicator; None means that of all processes
     """
 
-    def __init__(self, epsilon: float = 1e-2, shape: Tuple[int, ...] = (), sess: Optional[tf.Session] = None):
-        self.shape = tuple(shape)
+    def __init__(self, epsilon: float = 1e-2, shape: Tuple[int, ...] = (), sess: Optional[tf.Session] = None,
+                 comm: Any = None):
+        self.shape, self._comm = tuple(shape), comm
         self.variables = self._sum, self._sumsq, self._count = tuple(
             tf.get_variable(name, var_shape, tf.float64, tf.constant_initializer(value), trainable=False)
             for name, var_shape, value in (("runningsum", self.shape, 0.), ("runningsumsq", self.shape, epsilon),
@@ -47,7 +49,7 @@ class RunningMeanStd:
         local = [tf.reduce_sum(data, axis=0), tf.reduce_sum(tf.square(data), axis=0),
                  tf.cast(tf.shape(data)[0], tf.float64)]
         return tf.group(*[tf.assign_add(variable, total) for variable, total in zip(
-            (self._sum, self._sumsq, self._count), tf_util.sum_over_processes(local))])
+            (self._sum, self._sumsq, self._count), tf_util.sum_over_processes(local, self._comm))])
 
     def update(self, data: np.ndarray) -> None:
         """

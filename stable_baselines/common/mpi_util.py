@@ -5,8 +5,6 @@ Without mpi4py, or outside ``mpirun``, everything runs as one process: importing
 """
 import atexit
 import contextlib
-import ctypes
-import gc
 import glob
 import os
 import shutil
@@ -18,6 +16,7 @@ import warnings
 from typing import Any, List, Optional, Sequence
 
 from stable_baselines.common.extras import pip_install
+from stable_baselines.common.mpi_exits import watch_exits
 
 # set in every process by, in this order: Open MPI, MPICH and its relatives (also ``srun``), PMIx
 RANK_VARIABLES = ('OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK')
@@ -109,9 +108,11 @@ def _end_together(comm: Any) -> None:
     """Let an error that ends this process end all processes of the job, after a message that names the rank."""
     if hasattr(sys.excepthook, 'ends_all'):
         return
-    show, last_codes = sys.excepthook, _watch_exits()
+    show, last_codes, pid = sys.excepthook, watch_exits(), os.getpid()
 
     def end_all(how: str, code: int) -> None:
+        if os.getpid() != pid:  # a fork: it belongs to no rank, and must not speak for one
+            return
         with contextlib.suppress(AttributeError, OSError, ValueError):  # missing, broken, closed
             sys.stdout.flush()
         print(f"rank {comm.Get_rank()} of {comm.Get_size()} (process {os.getpid()} on {socket.gethostname()}) {how}: "
@@ -131,32 +132,3 @@ def _end_together(comm: Any) -> None:
     show_and_end.ends_all = True  # type: ignore[attr-defined]
     sys.excepthook = show_and_end
     atexit.register(end_after_error)  # before mpi4py, which came earlier, waits for the other processes to end
-
-
-def _watch_exits() -> List[Any]:
-    """
-    Watch out for the ``SystemExit`` that ends this process.
-
-    Python shows it to no hook, but reads its ``code``, and is the only one to do so when no function runs any more. So
-    the attribute tells who reads it. The class refuses to be changed, but not the dict in which it keeps attributes.
-
-    :return: an empty list, which will hold the exit code once the process ends
-    """
-    code_of, last_codes = vars(SystemExit)['code'], []
-
-    def read(error: SystemExit) -> Any:
-        code = code_of.__get__(error)
-        try:
-            sys._getframe(1)
-        except ValueError:  # nobody called this
-            last_codes.append(code)
-        return code
-
-    def leave(status: Any = None) -> None:
-        """Raise SystemExit(status), where Python before 3.12 makes no exception that has a code."""
-        raise SystemExit(status)
-
-    gc.get_referents(vars(SystemExit))[0]['code'] = property(read, code_of.__set__, code_of.__delete__)
-    ctypes.pythonapi.PyType_Modified(ctypes.py_object(SystemExit))  # forget what was looked up
-    sys.exit = leave  # type: ignore[assignment]
-    return last_codes

@@ -92,16 +92,17 @@ class TransitionClassifier:
     :param scope: variable scope
     :param normalize: whether to normalise observations
     :param sess: the session; None means the default session
+    :param comm: the communicator; None means that of all processes
     """
 
     def __init__(self, observation_space: spaces.Space, action_space: spaces.Space, hidden_size: int,
                  entcoeff: float = 0.001, scope: str = "adversary", normalize: bool = True,
-                 sess: Optional[tf.Session] = None):
+                 sess: Optional[tf.Session] = None, comm: Any = None):
         if not isinstance(action_space, (spaces.Box, spaces.Discrete)):
             raise ValueError(f"action_space={action_space}: accepted by GAIL is Box or Discrete")
         self.observation_space, self.action_space = observation_space, action_space
         self.hidden_size, self.entcoeff, self.scope = hidden_size, entcoeff, scope
-        self.sess = sess
+        self.sess, self._comm = sess, comm
         self.takes_batches = True  # so that it is asked once a trajectory, not once a step, see TrajectoryRunner
         shape = event_shape(observation_space)
         self._is_image = len(shape) == 3 and min(shape[:2]) >= 36
@@ -137,7 +138,8 @@ class TransitionClassifier:
             if self.normalize:
                 if self.obs_rms is None:
                     with tf.variable_scope("obfilter"):
-                        self.obs_rms = RunningMeanStd(shape=tuple(features.shape.as_list()[1:]), sess=self.sess)
+                        self.obs_rms = RunningMeanStd(shape=tuple(features.shape.as_list()[1:]), sess=self.sess,
+                                                      comm=self._comm)
                 # reads the variables here, so that control dependencies apply
                 mean, std = self.obs_rms.moments()
                 features = (features - mean) / std
@@ -150,11 +152,10 @@ class TransitionClassifier:
                 latent = fully_connected(latent, self.hidden_size, tf.nn.tanh)
             return fully_connected(latent, 1)
 
-    def build_training(self, comm: Any = None) -> Tuple[Losses, Any]:
+    def build_training(self) -> Tuple[Losses, Any]:
         """
         Build a training step: update the statistics with all observations, compute the gradients, apply Adam.
 
-        :param comm: the communicator; None means that of all processes
         :return: the losses, and the function of a ``Batch`` that takes the step and returns them
         """
         batch_ph, before = self.batch_ph, []
@@ -170,7 +171,7 @@ class TransitionClassifier:
             losses = discriminator_losses(logits[:n_rows], logits[n_rows:], self.entcoeff)
         params = self.get_trainable_variables()
         self.total_loss = losses.generator_loss + losses.expert_loss + losses.entropy_loss
-        adam = MpiAdam(params, comm=comm, sess=self.sess)
+        adam = MpiAdam(params, comm=self._comm, sess=self.sess)
         grads = tf.gradients(self.total_loss, params)
         with tf.control_dependencies([check_finite(**losses._asdict())]):
             step_op = adam.build_step(grads, batch_ph.learning_rate)

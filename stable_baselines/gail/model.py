@@ -9,7 +9,7 @@ from stable_baselines.common.console_util import fmt_row
 from stable_baselines.common.gym_compat.spaces import clip_actions, event_shape
 from stable_baselines.common.losses import refuse_losses
 from stable_baselines.common.models.base import Callback
-from stable_baselines.common.models.cloning import check_expert
+from stable_baselines.common.models.cloning import check_expert, in_shape
 from stable_baselines.common.models.training import check_counts, check_numbers
 from stable_baselines.common.models.trajectories import Samples
 from stable_baselines.common.policies import BasePolicy
@@ -59,12 +59,15 @@ class GAIL(TRPO):
         if self.d_step > self.timesteps_per_batch:
             raise ValueError(f"d_step={self.d_step}: accepted is at most timesteps_per_batch, "
                              f"{self.timesteps_per_batch}")
-        if self.expert_dataset is not None and self.observation_space is not None:
-            check_expert(self.expert_dataset, self.observation_space, self.action_space)
         super().setup_model()
         statistics, self._loaded_statistics = self._loaded_statistics, None
         if statistics is not None and self.reward_giver.obs_rms is not None:
             self._set_statistics(*map(np.asarray, statistics))
+
+    def _check_construction(self) -> None:
+        super()._check_construction()
+        if self.expert_dataset is not None and self.observation_space is not None:
+            check_expert(self.expert_dataset, self.observation_space, self.action_space)
 
     # ---------------------------------------------------------------- files
 
@@ -102,8 +105,8 @@ class GAIL(TRPO):
     def _build_reward(self) -> List[tf.Variable]:
         self.reward_giver = adversary = TransitionClassifier(
             self.observation_space, self.action_space, self.hidden_size_adversary, entcoeff=self.adversary_entcoeff,
-            sess=self.sess)
-        self.adversary_losses, self._train_discriminator = adversary.build_training(self._comm)
+            sess=self.sess, comm=self._comm)
+        self.adversary_losses, self._train_discriminator = adversary.build_training()
         if adversary.obs_rms is not None:
             self._get_statistics, self._set_statistics = self._build_access(list(adversary.obs_rms.variables))
         return adversary.get_trainable_variables()
@@ -126,8 +129,8 @@ class GAIL(TRPO):
         return Batch(
             # clipped, as when they are rewarded: the expert's lie within the bounds
             obs=samples.obs[rows], actions=clip_actions(samples.actions[rows], self.action_space),
-            expert_obs=np.reshape(expert_obs, (len(expert_obs),) + event_shape(self.observation_space)),
-            expert_actions=np.reshape(expert_actions, (len(expert_actions),) + event_shape(self.action_space)),
+            expert_obs=in_shape('observations', expert_obs, event_shape(self.observation_space)),
+            expert_actions=in_shape('actions', expert_actions, event_shape(self.action_space)),
             learning_rate=self.d_stepsize)
 
     # ---------------------------------------------------------------- training

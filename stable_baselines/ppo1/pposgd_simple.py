@@ -1,6 +1,7 @@
 """Proximal Policy Optimization, https://arxiv.org/abs/1707.06347, on the processes of an MPI job."""
 from typing import Any, Dict, Iterator, NamedTuple, Optional, Type, TypeVar, Union
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common import old_names, tf_util
@@ -110,6 +111,8 @@ class PPO1(TrajectoryRLModel):
         if self.optim_batchsize is not None:
             check_counts(optim_batchsize=self.optim_batchsize)
         check_numbers(0, clip_param=self.clip_param, optim_stepsize=self.optim_stepsize, adam_epsilon=self.adam_epsilon)
+        check_numbers(0, 1, gamma=self.gamma, lam=self.lam)
+        check_numbers(-np.inf, entcoeff=self.entcoeff)
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: accepted is one of {', '.join(sorted(SCHEDULES))}")
         super().setup_model()
@@ -126,10 +129,12 @@ class PPO1(TrajectoryRLModel):
         grads = tf.gradients(self.loss, self.params)
         trained = [param for param, grad in zip(self.params, grads) if grad is not None]
         self._adam = MpiAdam(trained, epsilon=self.adam_epsilon, comm=self._comm, sess=self.sess)
-        with tf.control_dependencies([check_finite(**self.losses._asdict())]):
+        check_op = check_finite(**self.losses._asdict())
+        with tf.control_dependencies([check_op]):
             step_op = self._adam.build_step([grad for grad in grads if grad is not None], learning_rate)
         self._train_function = tf_util.batch_function(batch_ph, self.losses, updates=[step_op], session=self.sess)
         self._losses_function = tf_util.batch_function(batch_ph, self.losses, session=self.sess)
+        self._check_function = tf_util.batch_function(batch_ph, [], updates=[check_op], session=self.sess)
         self._build_summaries(
             losses={'entropy_loss': self.losses.pol_entpen,
                     'policy_gradient_loss': self.losses.pol_surr,
@@ -169,6 +174,7 @@ class PPO1(TrajectoryRLModel):
             for _ in range(self.optim_epochs):
                 for batch in self._minibatches(everything):
                     self._train_function(batch)
+            self._check_function(batch)  # no step follows the last one that would notice
         if writer is not None:
             reports.write_summary(self, writer, self._train_function, batch)
         # verbose may differ between processes, but all of them must take part in an exchange

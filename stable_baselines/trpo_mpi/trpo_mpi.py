@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from stable_baselines import logger
 from stable_baselines.common import old_names, tf_util
 from stable_baselines.common.cg import conjugate_gradient
-from stable_baselines.common.losses import check_finite, refuse_losses
+from stable_baselines.common.losses import check_finite, refuse_losses, value_function_loss
 from stable_baselines.common.models import reports
 from stable_baselines.common.models.base import Callback
 from stable_baselines.common.models.training import check_counts, check_numbers
@@ -54,11 +54,6 @@ def surrogate_gain(neglogp: tf.Tensor, old_neglogp: tf.Tensor, advantages: tf.Te
     .. math:: E[r A], \quad r = \pi(a|s) / \pi_{old}(a|s)
     """
     return tf.reduce_mean(tf.exp(old_neglogp - neglogp) * advantages)
-
-
-def value_loss(values: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
-    """Compute the mean squared error of the values."""
-    return tf.reduce_mean(tf.square(values - returns))
 
 
 def fisher_vector_product(mean_kl: tf.Tensor, params: Sequence[tf.Variable], vector: tf.Tensor) -> tf.Tensor:
@@ -126,8 +121,12 @@ class TRPO(TrajectoryRLModel):
 
     def setup_model(self) -> None:
         check_counts(timesteps_per_batch=self.timesteps_per_batch, cg_iters=self.cg_iters)
-        check_numbers(0, vf_iters=self.vf_iters, max_kl=self.max_kl, cg_damping=self.cg_damping,
-                      vf_stepsize=self.vf_stepsize)
+        is_whole = isinstance(self.vf_iters, (int, np.integer)) and not isinstance(self.vf_iters, bool)
+        if not is_whole or self.vf_iters < 0:
+            raise ValueError(f"vf_iters={self.vf_iters!r}: accepted is a whole number, 0 or more")
+        check_numbers(0, max_kl=self.max_kl, cg_damping=self.cg_damping, vf_stepsize=self.vf_stepsize)
+        check_numbers(0, 1, gamma=self.gamma, lam=self.lam)
+        check_numbers(-np.inf, entcoeff=self.entcoeff)
         super().setup_model()
 
     @property
@@ -198,13 +197,15 @@ class TRPO(TrajectoryRLModel):
         """Build a gradient step of the value function."""
         batch_ph = ValueBatch(obs=self.act_model.obs_ph, returns=self.batch_ph.returns,
                               learning_rate=tf.placeholder(tf.float32, [], name="learning_rate_ph"))
-        self._value_loss = value_loss(self.act_model.value_flat, batch_ph.returns)
+        self._value_loss = value_function_loss(self.act_model.value_flat, batch_ph.returns)
         params = _that_matter(self._value_loss, self.params)
         self._value_adam = MpiAdam(params, comm=self._comm, sess=self.sess)
         grads = tf.gradients(self._value_loss, params)
-        with tf.control_dependencies([check_finite(value_loss=self._value_loss)]):
+        check_op = check_finite(value_loss=self._value_loss)
+        with tf.control_dependencies([check_op]):
             step_op = self._value_adam.build_step(grads, batch_ph.learning_rate)
-        self._value_step = tf_util.batch_function(batch_ph, [], updates=[step_op], session=self.sess)
+        self._value_step, self._check_values = (
+            tf_util.batch_function(batch_ph, [], updates=[op], session=self.sess) for op in (step_op, check_op))
 
     # ---------------------------------------------------------------- training
 
@@ -279,8 +280,11 @@ class TRPO(TrajectoryRLModel):
             order = self.np_random.permutation(len(batch.returns))
             for start in range(0, len(order), VALUE_BATCH_SIZE):  # unlike Stable Baselines 2.10: with the rest
                 rows = order[start:start + VALUE_BATCH_SIZE]
-                self._value_step(ValueBatch(obs=batch.obs[rows], returns=batch.returns[rows],
-                                            learning_rate=self.vf_stepsize))
+                minibatch = ValueBatch(obs=batch.obs[rows], returns=batch.returns[rows],
+                                       learning_rate=self.vf_stepsize)
+                self._value_step(minibatch)
+        if self.vf_iters > 0:
+            self._check_values(minibatch)  # no step follows the last one that would notice
 
 
 def _that_matter(tensor: tf.Tensor, params: Sequence[tf.Variable]) -> List[tf.Variable]:

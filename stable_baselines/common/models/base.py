@@ -16,7 +16,7 @@ from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.misc_util import set_global_seeds
 from stable_baselines.common.models import reports
-from stable_baselines.common.models.cloning import Cloner
+from stable_baselines.common.models.cloning import Cloner, check_cloning
 from stable_baselines.common.models.storage import StoredModel
 from stable_baselines.common.models.training import SetVerbosity, check_counts, check_numbers
 from stable_baselines.common.policies import BasePolicy, get_policy_from_name
@@ -293,12 +293,14 @@ class BaseRLModel(StoredModel):
         :param adam_epsilon: added to the root of Adam's mean square
         :param val_interval: number of epochs between two reports of the losses; None means a tenth of the epochs
         :return: the model itself
-        :raises ValueError: if the actions are neither Box nor Discrete, or the policy has a memory
+        :raises ValueError: if the actions are neither Box nor Discrete, the policy has a memory, or the expert does
+            not fit the environment; nothing has changed then
         """
         self._check_built()
         val_interval = max(1, n_epochs // 10) if val_interval is None else val_interval
         check_counts(n_epochs=n_epochs, val_interval=val_interval)
         check_numbers(0, learning_rate=learning_rate, adam_epsilon=adam_epsilon)
+        check_cloning(self, dataset)
         if self._cloner is None or self._cloner.graph is not self.graph:
             self._cloner = Cloner(self)
         dataset.restart(self.np_random)

@@ -1,5 +1,5 @@
 """Behaviour cloning: supervised learning of what an expert did."""
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -41,20 +41,44 @@ def check_expert(dataset: Any, observation_space: spaces.Space, action_space: sp
     Refuse an expert of another task.
 
     :param dataset: an ``ExpertDataset``
-    :raises ValueError: if its observations or actions are not of the spaces
+    :raises ValueError: if its observations or actions are not of the spaces; of images only the first is read
     """
-    for name, rows, space in (('observations', dataset.observations, observation_space),
-                              ('actions', dataset.actions, action_space)):
-        if rows.dtype.kind == 'U' or space.shape is None:  # paths of images; HER makes one vector of its parts
-            continue
-        shape = event_shape(space)
-        if rows.shape[1:] not in (shape, shape or (1,)):
-            raise ValueError(f"expert_dataset: its {name} have shape {rows.shape[1:]}: accepted is {shape}, that of "
-                             "the environment")
-        wrong = _outside(rows.reshape((len(rows),) + shape), space)
+    name, obs = 'observations', dataset.observations
+    if obs.dtype.kind == 'U':
+        name, obs = f'images, such as {obs[0]},', dataset.read_images(obs[:1])
+    if observation_space.shape is not None:  # HER makes one vector of its parts
+        _check_values(name, obs, observation_space)
+    _check_values('actions', dataset.actions, action_space)
+
+
+def in_shape(name: str, rows: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
+    """
+    Return rows of an expert in the shape of the environment's.
+
+    :param name: what they are, for the message
+    :param rows: of this shape, or flat, as Stable Baselines 2.10 stores them, or images with an axis for one channel
+    :return: (n, *shape)
+    :raises ValueError: if they have another shape, even one with as many elements
+    """
+    if rows.shape[1:] not in (shape, (int(np.prod(shape)),), (*shape, 1)):
+        raise ValueError(f"expert_dataset: its {name} have shape {rows.shape[1:]}: accepted is {shape}, that of the "
+                         "environment")
+    return rows.reshape((len(rows), *shape))
+
+
+def _check_values(name: str, rows: np.ndarray, space: spaces.Space, n_rows: int = 4096) -> None:
+    """Refuse what is not of a space, ``n_rows`` at a time: what marks the wrong ones must not need much memory."""
+    if rows.dtype.kind not in 'biuf':
+        raise ValueError(f"expert_dataset: its {name} are of type {rows.dtype}: accepted are numbers")
+    rows = in_shape(name, rows, event_shape(space))
+    if isinstance(space, spaces.Box) and rows.dtype.kind != 'f':  # always finite
+        return
+    for start in range(0, len(rows), n_rows):
+        part = rows[start:start + n_rows]
+        wrong = _outside(part, space)
         if wrong.any():
-            raise ValueError(f"expert_dataset: its {name} hold {rows[wrong.reshape(rows.shape)][0]}: accepted are "
-                             f"elements of the environment's {space}")
+            raise ValueError(f"expert_dataset: its {name} hold {part[wrong][0]}: accepted are elements of the "
+                             f"environment's {space}")
 
 
 def _outside(rows: np.ndarray, space: spaces.Space) -> np.ndarray:
@@ -66,22 +90,29 @@ def _outside(rows: np.ndarray, space: spaces.Space) -> np.ndarray:
     return ~((rows >= 0) & (rows < n_values) & (rows == np.floor(rows)))
 
 
+def check_cloning(model: Any, dataset: Any) -> None:
+    """
+    Refuse what cannot be cloned, before the graph or the dataset change.
+
+    :raises ValueError: if the model's actions, or its policy, cannot be learned this way, or the expert does not fit
+    """
+    if not isinstance(model.action_space, (spaces.Box, spaces.Discrete)):
+        raise ValueError(f"action_space={model.action_space}: accepted by pretrain is Box or Discrete")
+    if model.policy.recurrent:
+        raise ValueError(f"policy={model.policy.__name__}: accepted by pretrain are policies without a memory, the "
+                         "steps of an expert come in any order")
+    check_expert(dataset, model.observation_space, model.action_space)
+
+
 class Cloner:
     """
     The loss of behaviour cloning and its own optimiser, in the graph of a model.
 
-    :param model: its ``_pretrain_tensors`` says what is learned
-    :raises ValueError: if its actions, or its policy, cannot be learned this way
+    :param model: one that ``check_cloning`` accepts; its ``_pretrain_tensors`` says what is learned
     """
 
     def __init__(self, model: Any):
-        if not isinstance(model.action_space, (spaces.Box, spaces.Discrete)):
-            raise ValueError(f"action_space={model.action_space}: accepted by pretrain is Box or Discrete")
-        if model.policy.recurrent:
-            raise ValueError(f"policy={model.policy.__name__}: accepted by pretrain are policies without a memory, the "
-                             "steps of an expert come in any order")
         self.sess, self.graph = model.sess, model.graph
-        self._spaces = model.observation_space, model.action_space
         with self.graph.as_default():
             variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
             of_model = list(variables)
@@ -107,14 +138,13 @@ class Cloner:
 
     def fit(self, dataset: Any, n_epochs: int, learning_rate: float, adam_epsilon: float, val_interval: int) -> None:
         """Train for some epochs, with a new optimiser, and report every ``val_interval``-th."""
-        check_expert(dataset, *self._spaces)
         self.sess.run(self._init_op)
 
         def epoch(function: Any, split: str, n_minibatches: int) -> float:
             losses: List[float] = []
             for _ in range(n_minibatches):
-                obs, actions = (np.reshape(rows, [len(rows)] + placeholder.shape.as_list()[1:]) for rows, placeholder
-                                in zip(dataset.get_next_batch(split), self.batch_ph))
+                obs, actions = (in_shape(name, rows, tuple(placeholder.shape.as_list()[1:])) for name, rows, placeholder
+                                in zip(('observations', 'actions'), dataset.get_next_batch(split), self.batch_ph))
                 losses.append(function(CloningBatch(obs, actions, learning_rate, adam_epsilon)))
             return float(np.mean(losses))
 

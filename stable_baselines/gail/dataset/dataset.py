@@ -22,7 +22,8 @@ class ExpertDataset:
     They come as a dict, or a .npz file of one: ``obs``, ``actions``, ``rewards`` and ``episode_starts`` have one row
     per step, with the episodes one after the other, and ``episode_returns`` has one entry per episode. Instead of
     images, ``obs`` may hold paths of image files, which are read when they are needed: absolute paths, or relative to
-    the folder of the .npz file or to the current one.
+    the folder of the .npz file or to the current one. A dict has no folder of its own: its paths are relative to the
+    current one.
 
     :param expert_path: the .npz file
     :param traj_data: the dict, instead of a file
@@ -54,7 +55,7 @@ class ExpertDataset:
         n_rows = starts[traj_limitation] if 0 < traj_limitation < len(starts) else len(data['obs'])
         self.observations, self.actions = data['obs'][:n_rows], data['actions'][:n_rows]
         if self.observations.dtype.kind == 'U':
-            folder = os.path.dirname(os.path.abspath(expert_path or ''))
+            folder = os.getcwd() if expert_path is None else os.path.dirname(os.path.abspath(expert_path))
             self.observations = np.array([_find_image(path, folder) for path in self.observations])
         self.actions = self.actions[:, None] if self.actions.ndim == 1 else self.actions
         self.num_traj, self.num_transition = int((starts < n_rows).sum()), len(self.observations)
@@ -127,6 +128,17 @@ class ExpertDataset:
         except StopIteration:
             return next(loader)
 
+    @staticmethod
+    def read_images(paths: Union[Sequence[str], np.ndarray]) -> np.ndarray:
+        """
+        Read images.
+
+        :param paths: of image files of one shape
+        :return: (n, height, width, channels), uint8
+        :raises ValueError: if they have different shapes
+        """
+        return _stack([_read_image(path) for path in paths], paths)
+
     def __repr__(self) -> str:
         return (f"ExpertDataset(num_traj={self.num_traj}, num_transition={self.num_transition}, "
                 f"avg_ret={self.avg_ret:g})")
@@ -195,7 +207,7 @@ class DataLoader:
         self.np_random: Any = np.random  # shuffles
         self._threads: Optional[ThreadPoolExecutor] = None
         self._rows: Optional[Iterator[np.ndarray]] = None  # of the rest of the epoch; None between epochs
-        self._ahead: Deque[Tuple[List[Future], np.ndarray]] = deque()  # images, actions
+        self._ahead: Deque[Tuple[np.ndarray, List[Future], np.ndarray]] = deque()  # paths, images, actions
         self._is_over = False
         if start_process:
             self.start_process()
@@ -217,14 +229,15 @@ class DataLoader:
         if self._threads is None:
             return self.sequential_next()
         for rows in self._epoch():
-            images = [self._threads.submit(_read_image, path) for path in self.observations[rows]]
-            self._ahead.append((images, self.actions[rows]))
+            paths = self.observations[rows]
+            images = [self._threads.submit(_read_image, path) for path in paths]
+            self._ahead.append((paths, images, self.actions[rows]))
             if len(self._ahead) > self.max_queue_len:
                 break
         if not self._ahead:
             self._end_epoch()
-        images, actions = self._ahead.popleft()
-        return np.stack([image.result() for image in images]), actions
+        paths, images, actions = self._ahead.popleft()
+        return _stack([image.result() for image in images], paths), actions
 
     def sequential_next(self) -> Minibatch:
         """
@@ -236,7 +249,7 @@ class DataLoader:
         for rows in self._epoch():
             observations = self.observations[rows]
             if self.load_images:
-                observations = np.stack([_read_image(path) for path in observations])
+                observations = ExpertDataset.read_images(observations)
             return observations, self.actions[rows]
         self._end_epoch()
 
@@ -315,11 +328,31 @@ def _check(data: Any) -> Dict[str, np.ndarray]:
     arrays = {name: np.asarray(data[name]) for name in needed}
     if arrays['episode_starts'].dtype == object:  # as Stable Baselines 2.10 records a VecEnv
         arrays['episode_starts'] = np.array([bool(np.all(start)) for start in arrays['episode_starts']])
+    arrays = {name: _plain(name, array) for name, array in arrays.items()}
     lengths = {name: len(arrays[name]) for name in needed[:3]}
     if len(set(lengths.values())) > 1 or not arrays['episode_starts'].any():
         raise ValueError(f"trajectories with {lengths} rows: accepted is one row per step in each, and at "
                          "least one episode")
+    n_returns, n_episodes = len(arrays['episode_returns']), np.count_nonzero(arrays['episode_starts'])
+    if n_returns != n_episodes:
+        raise ValueError(f"trajectories with {n_returns} episode_returns: accepted is one for each of the {n_episodes} "
+                         "episodes that episode_starts marks")
     return arrays
+
+
+def _plain(name: str, array: np.ndarray) -> np.ndarray:
+    """Return an array of objects (arrays, numbers, paths), which older files have, as one of numbers or strings."""
+    if array.dtype == object and array.size > 0:
+        elements = [np.asarray(os.fspath(element) if isinstance(element, os.PathLike) else element)
+                    for element in array.ravel()]
+        if len({element.shape for element in elements}) == 1:
+            array = np.stack(elements).reshape(array.shape + elements[0].shape)
+    if array.dtype.kind == 'S':
+        array = np.char.decode(array, 'utf-8')
+    if array.dtype.kind not in ('biufU' if name == 'obs' else 'biuf'):
+        raise ValueError(f"trajectories whose {name} are of type {array.dtype}: accepted are numbers in rows of one "
+                         f"shape{', or paths of images' if name == 'obs' else ''}")
+    return array
 
 
 def _find_image(path: str, folder: str) -> str:
@@ -336,6 +369,15 @@ def _read_image(path: str) -> np.ndarray:
     if image is None:
         raise FileNotFoundError(f"{path}: accepted is an image that can be read")
     return _swap_colours(image if image.ndim == 3 else image[..., None])
+
+
+def _stack(images: List[np.ndarray], paths: Union[Sequence[str], np.ndarray]) -> np.ndarray:
+    """Join images of one shape, (n, height, width, channels)."""
+    for image, path in zip(images, paths):
+        if image.shape != images[0].shape:
+            raise ValueError(f"{path}: an image of shape {image.shape}: accepted is {images[0].shape}, that of "
+                             f"{paths[0]}")
+    return np.stack(images)
 
 
 def write_image(path: str, image: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Recording of an expert."""
 import contextlib
 import io
+import itertools
 import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -16,11 +17,11 @@ from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, _vec_normalize_
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 from stable_baselines.gail.dataset.dataset import write_image
 
-Row = Tuple[np.ndarray, Any, float]  # observation, action, reward
+Row = Tuple[Union[np.ndarray, str], Any, float]  # observation or path of an image, action, reward
 
 
-def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optional[str] = None, env: Any = None,
-                         n_timesteps: int = 0, n_episodes: int = 100,
+def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Union[None, str, 'os.PathLike[str]'] = None,
+                         env: Any = None, n_timesteps: int = 0, n_episodes: int = 100,
                          image_folder: str = 'recorded_images') -> Dict[str, np.ndarray]:
     """
     Record episodes of an expert, see ``ExpertDataset``.
@@ -31,12 +32,12 @@ def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optiona
 
     :param model: the expert: a model, or a function from an observation to an action (for a VecEnv, from the
         observations of all environments to their actions)
-    :param save_path: file to write, ``.npz`` is added; None only returns the data
+    :param save_path: file to write, ``.npz`` is added; its folder is created if needed; None only returns the data
     :param env: an environment or VecEnv with Box or Discrete actions; None means the model's own
     :param n_timesteps: number of steps to train the model first
     :param n_episodes: number of episodes to record
-    :param image_folder: folder for images, relative to that of the file, which holds their paths; without a file
-        images stay in the data
+    :param image_folder: folder for images, relative to that of the file, which holds their paths; they are written
+        while the episodes run. Without a file images stay in the data
     :return: ``obs`` (absolute paths, if images were written), ``actions``, ``rewards`` and ``episode_starts`` with one
         row per step, and ``episode_returns``, (n_episodes,)
     """
@@ -50,17 +51,18 @@ def generate_expert_traj(model: Union[BaseRLModel, Callable], save_path: Optiona
     vec_env, expert = _in_one_form(model, env)
     if not isinstance(vec_env.action_space, (spaces.Box, spaces.Discrete)):
         raise ValueError(f"action_space={vec_env.action_space}: accepted is Box or Discrete")
+    path = None if save_path is None else os.path.abspath(os.fspath(save_path))
+    folder = None if path is None else os.path.dirname(path)
+    if folder is not None:
+        os.makedirs(folder, exist_ok=True)  # before the work, not after it
     if n_timesteps > 0 and isinstance(model, BaseRLModel):
         model.learn(n_timesteps)
 
     with _true_rewards(vec_env) as rewards_of:
-        data = _join(_record(expert, vec_env, n_episodes, rewards_of), vec_env)
-    if save_path is not None:
-        path = save_path if save_path.endswith('.npz') else save_path + '.npz'
-        folder = os.path.dirname(os.path.abspath(path))
-        if _are_images(data['obs']):
-            data['obs'] = _write_images(data['obs'], os.path.join(folder, image_folder))
-        _write(path, dict(data, obs=_relative(data['obs'], folder)))
+        episodes = _record(expert, vec_env, n_episodes, rewards_of, folder and os.path.join(folder, image_folder))
+    data = _join(episodes, vec_env)
+    if path is not None and folder is not None:
+        _write(path if path.endswith('.npz') else path + '.npz', dict(data, obs=_relative(data['obs'], folder)))
     return data
 
 
@@ -94,62 +96,69 @@ def _true_rewards(env: VecEnv) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
             wrapper.training = trained
 
 
-def _record(expert: Callable, env: VecEnv, n_episodes: int,
-            rewards_of: Callable[[np.ndarray], np.ndarray]) -> List[List[Row]]:
-    """Return the steps of ``n_episodes`` episodes, in the order in which they ended."""
+def _record(expert: Callable, env: VecEnv, n_episodes: int, rewards_of: Callable[[np.ndarray], np.ndarray],
+            image_folder: Optional[str]) -> List[List[Row]]:
+    """Return the steps of ``n_episodes`` episodes, in the order in which they ended; images go into the folder."""
     left = [(n_episodes + index) // env.num_envs for index in range(env.num_envs)]
     running: List[List[Row]] = [[] for _ in left]
     episodes = []
     obs, states, starts = env.reset(), None, np.ones(env.num_envs, bool)
+    # copies: an environment may reuse its arrays
+    keep = np.array if image_folder is None or not _are_images(obs) else _image_writer(image_folder)
     while any(left):
         actions, states = expert(obs, states, starts)
         next_obs, rewards, starts, _ = env.step(actions)
         rewards = rewards_of(rewards)
-        for index, episode in enumerate(running):
-            # copies: an environment may reuse its arrays
-            episode.append((obs[index].copy(), np.array(actions[index]), float(rewards[index])))
+        for index in np.flatnonzero(left):
+            running[index].append((keep(obs[index]), np.array(actions[index]), float(rewards[index])))
             if starts[index]:
+                left[index] -= 1
+                episodes.append(running[index])
                 running[index] = []
-                if left[index] > 0:
-                    left[index] -= 1
-                    episodes.append(episode)
         obs = next_obs
     return episodes
 
 
 def _join(episodes: List[List[Row]], env: VecEnv) -> Dict[str, np.ndarray]:
     """Concatenate the episodes."""
-    obs, actions, rewards = zip(*[row for episode in episodes for row in episode])
+    kept, actions, rewards = zip(*[row for episode in episodes for row in episode])
     lengths = [len(episode) for episode in episodes]
     starts = np.zeros(len(rewards), bool)
     starts[np.cumsum([0] + lengths[:-1])] = True
-    n_rows = len(rewards)
+    n_rows, obs = len(rewards), np.array(kept)
     return dict(
         actions=np.array(actions).reshape((n_rows,) + (event_shape(env.action_space) or (1,))),
-        obs=np.array(obs).reshape((n_rows,) + (event_shape(env.observation_space) or (1,))),
+        obs=obs if _are_paths(obs) else obs.reshape((n_rows,) + (event_shape(env.observation_space) or (1,))),
         rewards=np.array(rewards), episode_starts=starts,
         episode_returns=np.array([sum(reward for _, _, reward in episode) for episode in episodes]))
 
 
 def _are_images(obs: np.ndarray) -> bool:
-    """Tell whether observations, one row per step, are images that can be stored as files."""
+    """Tell whether observations, one row each, are images that can be stored as files."""
     return obs.dtype == np.uint8 and obs.ndim == 4 and obs.shape[-1] in (1, 3, 4)
 
 
-def _write_images(images: np.ndarray, folder: str) -> np.ndarray:
-    """Write images into a folder, which is created if needed; return their paths."""
+def _are_paths(obs: np.ndarray) -> bool:
+    """Tell whether images have been written to files, whose paths these are."""
+    return obs.dtype.kind == 'U'
+
+
+def _image_writer(folder: str) -> Callable[[np.ndarray], str]:
+    """Return a function that writes the next image into a folder, created if needed, and returns its path."""
     os.makedirs(folder, exist_ok=True)
-    # JPEG has no alpha channel
-    paths = [os.path.join(folder, f"{index}.{'png' if image.shape[-1] == 4 else 'jpg'}")
-             for index, image in enumerate(images)]
-    for path, image in zip(paths, images):
+    numbers = itertools.count()
+
+    def write(image: np.ndarray) -> str:
+        # JPEG has no alpha channel
+        path = os.path.join(folder, f"{next(numbers)}.{'png' if image.shape[-1] == 4 else 'jpg'}")
         write_image(path, image)
-    return np.array(paths)
+        return path
+    return write
 
 
 def _relative(obs: np.ndarray, folder: str) -> np.ndarray:
     """Make paths relative to the folder of the file, so that both can move; return other observations unchanged."""
-    return np.array([os.path.relpath(path, folder) for path in obs]) if obs.dtype.kind == 'U' else obs
+    return np.array([os.path.relpath(path, folder) for path in obs]) if _are_paths(obs) else obs
 
 
 def _write(path: str, data: Dict[str, Any]) -> None:
