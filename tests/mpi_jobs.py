@@ -108,6 +108,18 @@ def in_step(name, *arguments):
     assert len(set(seen)) == SIZE, "the ranks see the same"
 
 
+def hindsight():
+    """Train HER over DDPG, whose memory fills at the ends of episodes, in each rank at other steps."""
+    from stable_baselines import DDPG, HER
+    from stable_baselines.common.bit_flipping_env import BitFlippingEnv
+    env = BitFlippingEnv(3, continuous=True, max_steps=20 + 20 * RANK)
+    model = HER("MlpPolicy", env, DDPG, seed=RANK, nb_rollout_steps=15, nb_train_steps=2, batch_size=16)
+    model.learn(200)
+    assert model.model.n_updates > 0
+    states = COMM.allgather([value.tobytes() for value in model.model.sess.run(shared_variables(model.model))])
+    assert all(state == states[0] for state in states)
+
+
 def same_start(name):
     """Begin with other variables in every rank: all take those of the first, its optimisers' too."""
     model = MAKERS[name]()

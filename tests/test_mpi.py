@@ -50,6 +50,7 @@ def assert_done(result, jobs, n_ranks=2):
     ["step:ppo1:discrete", "step:ppo1:box", "step:trpo:discrete", "step:trpo:box"],
     ["in_step:ddpg", "in_step:ppo1", "in_step:trpo", "in_step:gail"],
     ["in_step:ppo1:box", "in_step:trpo:box", "in_step:gail:box"],
+    ["hindsight"],
     ["same_start:ppo1", "same_start:trpo", "same_start:gail", "same_start:ddpg"],
     ["drift:ppo1", "drift:trpo", "drift:gail", "drift:ddpg"]], ids=" ".join)
 def test_two_ranks(jobs):

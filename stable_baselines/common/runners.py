@@ -55,6 +55,7 @@ class AbstractEnvRunner(ABC):
         self.batch_ob_shape = (n_steps * env.num_envs, *env.observation_space.shape)
         self.callback: Any = None  # while it runs
         self.continue_training = True
+        self.has_run = False  # since it was made or given a state
         # where the next step goes on: observations, whether the last step ended its episode, states of a policy
         self.obs = env.reset()
         self.dones = np.zeros(env.num_envs, bool)
@@ -70,6 +71,7 @@ class AbstractEnvRunner(ABC):
         """
         self.callback = callback
         self.continue_training = True
+        self.has_run = True
         return self._run()
 
     @abstractmethod
@@ -82,7 +84,7 @@ class AbstractEnvRunner(ABC):
 
     def set_state(self, state: Dict[str, Any]) -> None:
         """Go on from a copy of what ``get_state`` returned."""
-        vars(self).update(copy.deepcopy(state))
+        vars(self).update(copy.deepcopy(state), has_run=False)
 
 
 class SegmentRunner(AbstractEnvRunner):
@@ -283,7 +285,6 @@ class TrajectoryRunner(SegmentRunner):
         self.dones = np.ones(1, bool)  # the first step begins an episode
         self._offered = dict(offered or {}, horizon=n_steps, gail=reward_giver is not None, reward_giver=reward_giver)
         self.next_actions: Optional[np.ndarray] = None  # chosen already; None lets the model choose
-        self.has_run = False
         self._n_steps_total = 0
         # the running episode
         self._ep_return: float = 0
@@ -301,13 +302,8 @@ class TrajectoryRunner(SegmentRunner):
         self._ep_return_before = self._ep_return
         self._ended: Dict[str, list] = dict(ep_returns=[], ep_lens=[], ep_true_returns=[])
 
-    def set_state(self, state: Dict[str, Any]) -> None:
-        super().set_state(state)
-        self.has_run = False
-
     def _run(self) -> Optional[Trajectory]:
         self._start()
-        self.has_run = True
         collected = self._collect()
         if collected is None:
             return None

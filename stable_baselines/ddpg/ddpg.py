@@ -343,12 +343,12 @@ class DDPG(OffPolicyRLModel):
         obs = self.policy_tf.processed_obs
         if self.normalize_observations:
             with tf.variable_scope('obs_rms'):
-                self.obs_rms = RunningMeanStd(shape=tuple(obs.shape.as_list()[1:]), sess=self.sess)
+                self.obs_rms = RunningMeanStd(shape=tuple(obs.shape.as_list()[1:]), sess=self.sess, comm=self._comm)
             self._update_obs_rms = tf_util.function([self.policy_tf.obs_ph], [], session=self.sess,
                                                     updates=[self.obs_rms.build_update(obs)])
         if self.normalize_returns:
             with tf.variable_scope('ret_rms'):
-                self.ret_rms = RunningMeanStd(sess=self.sess)
+                self.ret_rms = RunningMeanStd(sess=self.sess, comm=self._comm)
         return self._prepared(obs)
 
     def _prepared(self, obs: tf.Tensor) -> tf.Tensor:
@@ -402,7 +402,8 @@ class DDPG(OffPolicyRLModel):
         """Build the gradient step: all gradients, the actor's step, the critic's step, the targets."""
         params = [tf_util.get_trainable_vars(scope) for scope in ("model/pi/", "model/qf/")]
         grads = [self._build_gradients(loss, variables) for loss, variables in zip(self.losses, params)]
-        self.actor_optimizer, self.critic_optimizer = [MpiAdam(variables, sess=self.sess) for variables in params]
+        self.actor_optimizer, self.critic_optimizer = [MpiAdam(variables, comm=self._comm, sess=self.sess)
+                                                       for variables in params]
         with tf.control_dependencies(grads[0] + grads[1]):
             actor_op = self.actor_optimizer.build_step(grads[0], self.batch_ph.actor_lr)
         with tf.control_dependencies([actor_op]):  # the processes of an MPI job exchange their gradients in this order

@@ -57,7 +57,7 @@ def in_shape(name: str, rows: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
 
     :param name: what they are, for the message
     :param rows: of this shape, or flat, as Stable Baselines 2.10 stores them, or images with an axis for one channel
-    :return: (n, *shape)
+    :return: shape (n, *shape)
     :raises ValueError: if they have another shape, even one with as many elements
     """
     if rows.shape[1:] not in (shape, (int(np.prod(shape)),), (*shape, 1)):

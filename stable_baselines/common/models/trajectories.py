@@ -125,7 +125,7 @@ class TrajectoryRLModel(ActorCriticRLModel):
         with Training(self, total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps) as training:
             training.start()
             if self.runner.has_run:
-                self._runner = None  # as Stable Baselines 2.10: with new episodes, as the environment may have been used
+                self._runner = None  # as Stable Baselines 2.10: the environment may have been used since
             self._shared_variables.share()
             self._before_rollouts()
             self.runner.set_state(dict(next_actions=None))  # the parameters may have changed since

@@ -134,7 +134,7 @@ class ExpertDataset:
         Read images.
 
         :param paths: of image files of one shape
-        :return: (n, height, width, channels), uint8
+        :return: shape (n, height, width, channels), uint8
         :raises ValueError: if they have different shapes
         """
         return _stack([_read_image(path) for path in paths], paths)
