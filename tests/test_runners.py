@@ -65,9 +65,9 @@ class Checking:
         self.n_values += 1
         return np.float32([8, 8])
 
-    def proba_step(self, obs, states, dones):
-        self.check(obs, states, dones)
-        return np.full((N_ENVS, 3), 1 / 3, np.float32)
+    def step_with_proba(self, obs, states, dones):
+        actions, _, states, _ = self.step(obs, states, dones)
+        return actions, states, np.full((N_ENVS, 3), 1 / 3, np.float32)
 
 
 @pytest.mark.parametrize("make", [

@@ -299,6 +299,7 @@ class ACER(ActorCriticRLModel):
 
     def _build_graph(self) -> None:
         self._build_policies(self.n_steps + 1)
+        self.step_with_proba = self.act_model.step_with_proba
         self.value = None  # that head is not trained: the value is the mean of Q over the policy
         self._build_average_policy()
         if self.train_model.q_value is None:
@@ -486,7 +487,7 @@ class Runner(SegmentRunner):
     _offered_with_last_row = ('obs', 'episode_starts')
 
     def _act(self) -> Dict[str, np.ndarray]:
-        actions, self.states, mus = self.model.act_model.step_with_proba(self.obs, self.states, self.dones)
+        actions, self.states, mus = self.model.step_with_proba(self.obs, self.states, self.dones)
         return dict(actions=actions, mus=mus)
 
     def _offer_step(self, step: int, kept: Dict[str, np.ndarray], **offered) -> None:
