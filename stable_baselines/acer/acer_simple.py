@@ -299,7 +299,6 @@ class ACER(ActorCriticRLModel):
 
     def _build_graph(self) -> None:
         self._build_policies(self.n_steps + 1)
-        self.step_with_proba = self.act_model.step_with_proba
         self.value = None  # that head is not trained: the value is the mean of Q over the policy
         self._build_average_policy()
         if self.train_model.q_value is None:
@@ -404,6 +403,16 @@ class ACER(ActorCriticRLModel):
             ('avg_norm_g', tf_util.avg_norm(gradient)),
             ('avg_norm_k_dot_g', tf.reduce_mean(tf.abs(region.k_dot_g))),
             ('avg_norm_adj', tf.reduce_mean(tf.abs(region.adjustment)))]
+
+    def step_with_proba(self, obs: np.ndarray, states: Any, dones: np.ndarray) -> Tuple[np.ndarray, Any, np.ndarray]:
+        """Choose actions; return them, the states, and the probabilities of all actions."""
+        own = [self.act_model.step, self.act_model.proba_step]
+        if [self.step, self.proba_step] == own and all(act.__module__.startswith('stable_baselines.') for act in own):
+            return self.act_model.step_with_proba(obs, states, dones)
+        # a user's policy, or another function in the place of its own
+        proba = self.proba_step(obs, states, dones)
+        actions, _, states, _ = self.step(obs, states, dones)
+        return actions, states, proba
 
     def _make_runner(self) -> 'Runner':
         return Runner(env=self.vec_env, model=self, n_steps=self.n_steps)

@@ -155,17 +155,13 @@ class ActorCriticPolicy(BasePolicy):
 
     def step_with_proba(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray) -> Tuple[np.ndarray, Any, Any]:
         """
-        Choose Discrete actions, in a single session call where ``step`` and ``proba_step`` are the library's own.
+        Do what ``step`` and ``proba_step`` of the library's own networks do, in a single session call.
 
-        :return: actions, states, and the probabilities of all actions, (n_batch, n_actions)
+        :return: Discrete actions, states, and the probabilities of all actions, (n_batch, n_actions)
         """
-        if all(method.__module__.startswith('stable_baselines.') for method in (self.step, self.proba_step)):
-            outputs = ('action', 'policy_proba', 'snew') if self.recurrent else ('action', 'policy_proba')
-            actions, proba, *states = self._call(outputs, obs, state, mask)
-            return actions, states[0] if states else None, proba
-        proba = self.proba_step(obs, state, mask)
-        actions, _, states, _ = self.step(obs, state, mask)
-        return actions, states, proba
+        outputs = ('action', 'policy_proba', 'snew') if self.recurrent else ('action', 'policy_proba')
+        actions, proba, *states = self._call(outputs, obs, state, mask)
+        return actions, states[0] if states else None, proba
 
 
 def _distribution_parameters(distribution: distributions.ProbabilityDistribution) -> Any:
