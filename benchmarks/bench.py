@@ -143,7 +143,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
                         "lane, which measures frames alone unless it is named here (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one at least (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each library; 0 leaves them their defaults "
+    parser.add_argument("--threads", type=int, default=0, help="threads of each library; 0 leaves them their defaults "
                         "(default: %(default)s)")
     parser.add_argument("--python", nargs="+", default=[], type=_pair, metavar="LIBRARY=PATH",
                         help="Pythons of environments that exist, instead of those that this command makes")

@@ -1,5 +1,5 @@
 """Fast calls into a session: ``function`` for separate arrays, ``batch_function`` for a namedtuple of arrays."""
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -7,24 +7,7 @@ from tensorflow.core.protobuf import config_pb2
 
 Updates = Union[tf.Operation, tf.Tensor, Sequence, None]
 
-
-class _Spec:
-    """What a placeholder accepts."""
-
-    def __init__(self, placeholder: tf.Tensor):
-        self.placeholder, self.dtype = placeholder, placeholder.dtype.as_numpy_dtype
-        self.shape = placeholder.shape.as_list() if placeholder.shape.ndims is not None else None
-        # most often the first size alone is open, which is quick to check
-        self.row_shape = tuple(self.shape[1:]) if self.shape and self.shape[0] is None else None
-
-    def feed(self, value: Any) -> np.ndarray:
-        """Cast a value to the type of the placeholder and check its shape."""
-        array = np.asarray(value, self.dtype)
-        if (self.shape is None or array.shape[1:] == self.row_shape and array.ndim == len(self.shape)
-                or len(self.shape) == array.ndim and all(expected in (None, given)
-                                                         for expected, given in zip(self.shape, array.shape))):
-            return array
-        raise ValueError(f"{self.placeholder.op.name} takes shape {tuple(self.shape)}, got {array.shape}")
+MAX_ACCEPTED = 1000  # combinations of shapes that a function remembers
 
 
 class _Call:
@@ -37,19 +20,31 @@ class _Call:
 
     def __init__(self, inputs: Sequence[tf.Tensor], outputs: Any, updates: Updates, session: Optional[tf.Session]):
         self.inputs = inputs
-        self._specs = [_Spec(placeholder) for placeholder in inputs]
+        self._dtypes = [np.dtype(placeholder.dtype.as_numpy_dtype) for placeholder in inputs]
         self._pack, self._fetches = _flatten_outputs(outputs)
         updates = [] if updates is None else updates if isinstance(updates, (list, tuple)) else [updates]
         self._targets = [update if isinstance(update, tf.Operation) else update.op for update in updates]
         self._session = session
         self._callable: Optional[Callable] = None  # made at the first call: making one walks the whole graph
+        self._accepted: Set[Tuple] = set()  # shapes that were checked before
 
     def _run(self, values: Sequence) -> Any:
         """Run the call with the values of all placeholders, in their order."""
-        arrays = [spec.feed(value) for spec, value in zip(self._specs, values)]
+        arrays = [np.asarray(value, dtype) for value, dtype in zip(values, self._dtypes)]
+        shapes = tuple([array.shape for array in arrays])
+        if shapes not in self._accepted:
+            self._check(shapes)
         if self._callable is None:
             self._callable = self._make()
         return self._pack(self._callable(*arrays))
+
+    def _check(self, shapes: Tuple) -> None:
+        """Check the shapes of all values."""
+        for placeholder, shape in zip(self.inputs, shapes):
+            if not placeholder.shape.is_compatible_with(shape):
+                raise ValueError(f"{placeholder.op.name} takes shape {tuple(placeholder.shape.as_list())}, got {shape}")
+        if len(self._accepted) < MAX_ACCEPTED:
+            self._accepted.add(shapes)
 
     def _make(self) -> Callable:
         """Make the callable, in the given session or in the default one."""
