@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common.graph.layer_gradients import add_bias, fast_conv_gradients, fast_product_gradients
-from stable_baselines.common.graph.recurrence import recur
+from stable_baselines.common.graph.recurrence import Norm, apply_norm, cell_step, normalise, recur
 from stable_baselines.common.tf_util import intprod, next_op_seed
 
 
@@ -134,29 +134,22 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
         weight_x = tf.get_variable("wx", [n_input, n_gates], initializer=ortho_init(init_scale))
         weight_h = tf.get_variable("wh", [n_hidden, n_gates], initializer=ortho_init(init_scale))
         bias = tf.get_variable("b", [n_gates], initializer=tf.constant_initializer(0.0))
-        norms = [_norm_params(suffix, size) if layer_norm else ()
-                 for suffix, size in (('x', n_gates), ('h', n_gates), ('c', n_hidden))]
-    params_x, params_h, params_c = norms
-
-    def _cell_step(gates_x, gates_h, cell, *params):
-        gates = gates_x + _norm(gates_h, *params[:2])
-        in_gate, forget_gate, out_gate, candidate = tf.split(gates, 4, axis=1)
-        cell = tf.sigmoid(forget_gate) * cell + tf.sigmoid(in_gate) * tf.tanh(candidate)
-        return cell, tf.sigmoid(out_gate) * tf.tanh(_norm(cell, *params[2:]))
+        norms = [_norm_params(suffix, size) for suffix, size in (
+            ('x', n_gates), ('h', n_gates), ('c', n_hidden))] if layer_norm else []
 
     n_steps = len(input_tensor)
     # what does not depend on the state is computed for all steps at once
-    gates_x = _norm(tf.matmul(tf.concat(input_tensor, axis=0), weight_x), *params_x) + bias
+    gates_x = apply_norm(tf.matmul(tf.concat(input_tensor, axis=0), weight_x), *norms[:1]) + bias
     gates_x = tf.reshape(gates_x, [n_steps, -1, n_gates])
-    keep = 1. - tf.stack(mask_tensor)
     cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
     if n_steps > _LONGEST_UNROLLED:
-        hiddens, cell, hidden = recur(_cell_step, gates_x, keep, cell, hidden, weight_h, [*params_h, *params_c])
-        return tf.unstack(hiddens), tf.concat([cell, hidden], axis=1)
-    hiddens = []
+        is_start = tf.not_equal(tf.stack(mask_tensor)[:, :, 0], 0)
+        hiddens, cell, hidden = recur(gates_x, is_start, cell, hidden, weight_h, norms[1:])
+        return tf.unstack(hiddens, n_steps), tf.concat([cell, hidden], axis=1)
+    keep, hiddens = 1. - tf.stack(mask_tensor), []
     for step in range(n_steps):
         gates_h = tf.matmul(hidden * keep[step], weight_h)
-        cell, hidden = _cell_step(gates_x[step], gates_h, cell * keep[step], *params_h, *params_c)
+        cell, hidden = cell_step(gates_x[step], gates_h, cell * keep[step], *norms[1:])
         hiddens.append(hidden)
     return hiddens, tf.concat([cell, hidden], axis=1)
 
@@ -167,24 +160,10 @@ def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], 
     return lstm(input_tensor, mask_tensor, cell_state, scope, n_hidden, init_scale, layer_norm=True)
 
 
-def _norm_params(suffix: str, size: int) -> Tuple[tf.Variable, tf.Variable]:
+def _norm_params(suffix: str, size: int) -> Norm:
     """Create gain and bias of one layer normalisation within an LSTM."""
-    return (tf.get_variable("g" + suffix, [size], initializer=tf.constant_initializer(1.0)),
-            tf.get_variable("b" + suffix, [size], initializer=tf.constant_initializer(0.0)))
-
-
-def _norm(tensor: tf.Tensor, *gain_and_bias: tf.Tensor) -> tf.Tensor:
-    """Apply layer normalisation, if there is a gain and a bias."""
-    if not gain_and_bias:
-        return tensor
-    gain, bias = gain_and_bias
-    return _normalise(tensor, epsilon=1e-5) * gain + bias
-
-
-def _normalise(tensor: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Shift and scale every row to mean 0 and variance 1."""
-    mean, variance = tf.nn.moments(tensor, axes=[-1], keepdims=True)
-    return (tensor - mean) * tf.rsqrt(variance + epsilon)
+    return Norm(tf.get_variable("g" + suffix, [size], initializer=tf.constant_initializer(1.0)),
+                tf.get_variable("b" + suffix, [size], initializer=tf.constant_initializer(0.0)))
 
 
 def dense(input_tensor: tf.Tensor, units: int, activation: Optional[Callable] = None, name: Optional[str] = None,
@@ -245,7 +224,7 @@ def layer_norm(input_tensor: tf.Tensor, center: bool = True, scale: bool = True,
     with tf.variable_scope(scope, default_name='LayerNorm'):
         beta = tf.get_variable('beta', size, initializer=tf.zeros_initializer()) if center else 0.
         gamma = tf.get_variable('gamma', size, initializer=tf.ones_initializer()) if scale else 1.
-        return _normalise(input_tensor, epsilon=1e-12) * gamma + beta
+        return normalise(input_tensor, epsilon=1e-12) * gamma + beta
 
 
 _layer_norm = layer_norm  # ``mlp`` has an argument of the same name, which is public
