@@ -1,9 +1,12 @@
-"""The gradients of convolutions and products on a CPU are those of TensorFlow."""
+"""The gradients of convolutions, products and rectifiers on a CPU are those of TensorFlow."""
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from helpers import make_env
+from stable_baselines import TD3
 from stable_baselines.common.graph import layer_gradients
+from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.tf_layers import conv, linear
 
 
@@ -72,3 +75,39 @@ def test_a_sum_with_a_bias_has_the_gradients_of_tensorflow():
         ours, theirs = sess.run(grads, {rows_ph: rows, bias_ph: bias})
     for our, their in zip(ours, theirs):
         np.testing.assert_allclose(our, their, rtol=1e-6, atol=1e-6)
+
+
+def test_copies_of_the_images_are_made_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(layer_gradients, 'is_slow', lambda: True)
+    with tf.Graph().as_default() as graph:
+        outputs = conv(tf.placeholder(tf.float32, (None, 8, 8, 2)), 'c', n_filters=3, filter_size=4, stride=2)
+        tf.gradients(outputs, tf.trainable_variables())
+        slices = [op for op in graph.get_operations()
+                  if op.type == 'StridedSlice' and op.inputs[0].op.type == 'SpaceToDepth']
+        # an operation waits for what its inputs wait for
+        waits_for = [{waited.type for tensor in op.inputs for waited in tensor.op.control_inputs} for op in slices]
+    assert len(waits_for) == 4 and all(waits_for)  # for the gradient of the outputs, then for the product before
+    assert all('Transpose' in types for types in waits_for[1:])
+
+
+@pytest.mark.parametrize('slow', [True, False])
+def test_rectifiers_of_a_model_have_the_gradients_of_tensorflow(slow, monkeypatch):
+    monkeypatch.setattr(layer_gradients, 'is_slow', lambda: slow)
+    features = np.random.RandomState(1).normal(size=(9, 5)).astype(np.float32)
+    features[0] = [0., -0., 1e-40, -1e-40, 1e30]
+    with tf.Graph().as_default() as graph, tf.Session() as sess:
+        features_ph = tf.placeholder(tf.float32, (None, 5))
+        theirs = tf.nn.relu(features_ph)
+        with layer_gradients.fast_relu_gradients(graph):
+            ours = tf.nn.relu(features_ph)
+        firsts = [tf.gradients(outputs, features_ph, tf.sin(features_ph))[0] for outputs in (ours, theirs)]
+        seconds = [tf.gradients(first, features_ph)[0] for first in firsts]
+        assert [op.type for op in graph.get_operations()].count('Sign') == slow
+        for our, their in sess.run([firsts, seconds], {features_ph: features}):
+            np.testing.assert_array_equal(our, their)
+
+
+def test_a_model_gives_its_rectifiers_that_gradient(monkeypatch):
+    monkeypatch.setattr(layer_gradients, 'is_slow', lambda: True)
+    operations = TD3('MlpPolicy', make_env(*[spaces.Box(-1, 1, (2,), np.float32)] * 2)).graph.get_operations()
+    assert 'ReluGrad' not in {op.type for op in operations} and 'Sign' in {op.type for op in operations}

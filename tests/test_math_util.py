@@ -1,4 +1,6 @@
 """Small numerical helpers, against numbers worked out by hand."""
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -59,3 +61,8 @@ def test_scale_action():
     space = spaces.Box(low=np.array([-2., 0.], np.float32), high=np.array([2., 10.], np.float32), dtype=np.float32)
     np.testing.assert_allclose(math_util.scale_action(space, np.array([2., 2.5])), [1., -.5])
     np.testing.assert_allclose(math_util.unscale_action(space, np.array([1., -.5])), [2., 2.5])
+
+
+def test_importing_it_leaves_out_what_takes_long():
+    program = "import sys; from stable_baselines.common import math_util; sys.exit('scipy.signal' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', program]).returncode == 0

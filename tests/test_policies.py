@@ -342,3 +342,24 @@ def test_observation_input(space, observation, expected):
         placeholder, processed = observation_input(space, scale=True)
         assert placeholder.shape.as_list()[0] is None and processed.dtype == tf.float32
         np.testing.assert_allclose(tf_util.function([placeholder], processed)(observation), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["MlpPolicy", "MlpLstmPolicy"])
+def test_predict_asks_for_actions_alone_and_draws_as_step_does(policy):
+    predicting, stepping = [PPO2(policy, make_cartpoles(2), n_steps=4, nminibatches=1, seed=0, n_cpu_tf_sess=1)
+                            for _ in range(2)]
+    obs = np.random.RandomState(0).normal(size=(2, 4)).astype(np.float32)
+    state, mask = predicting.initial_state, None if predicting.initial_state is None else np.zeros(2, bool)
+    for deterministic in (False, True, False, False, True, False):
+        actions, new_state = predicting.predict(obs, state, mask, deterministic=deterministic)
+        expected, _, expected_state, _ = stepping.step(obs, state, mask, deterministic=deterministic)
+        np.testing.assert_array_equal(actions, expected)
+        np.testing.assert_array_equal(new_state, expected_state)
+        state = new_state
+    assert not any('value_flat' in outputs for outputs in predicting.act_model._functions)
+
+
+def test_predict_uses_a_step_of_the_users():
+    model = PPO2("MlpPolicy", make_cartpoles(2), n_steps=4, nminibatches=1)
+    model.step = lambda obs, state, mask, deterministic: (np.array([7]), None, 'state', None)
+    assert model.predict(np.zeros(4, np.float32)) == (7, 'state')

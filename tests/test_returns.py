@@ -91,3 +91,16 @@ def test_swap_and_flatten(shape):
     np.testing.assert_array_equal(flat.reshape(12, -1)[:, 0], [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23])
     for single in (arr[:, :1], arr[:1]):  # nothing to move, but still a copy
         assert not np.shares_memory(runners.swap_and_flatten(single), single)
+
+
+def test_one_environment_alone_has_the_returns_it_has_among_others():
+    rng = np.random.RandomState(0)
+    rewards, values = rng.normal(size=(2, 9, 3)).astype(np.float32)
+    starts, last_values, last_dones = rng.rand(9, 3) < .3, rng.normal(size=3).astype(np.float32), np.arange(3) == 1
+    together = returns.gae(rewards, values, starts, last_values, last_dones, 0.9, 0.8)
+    for env in range(3):
+        alone = returns.gae(*[array[..., env:env + 1] for array in (rewards, values, starts, last_values, last_dones)],
+                            0.9, 0.8)
+        for ours, theirs in zip(alone, together):
+            assert ours.dtype == np.float32
+            np.testing.assert_array_equal(ours, theirs[:, env:env + 1])

@@ -126,3 +126,13 @@ def test_ppo2_makes_as_many_gradient_steps_as_epochs_times_minibatches(noptepoch
         power, = [variable for variable in tf.global_variables() if "beta1_power" in variable.name]
         n_gradient_steps = np.log(model.sess.run(power)) / np.log(.9) - 1
     assert round(float(n_gradient_steps)) == 3 * noptepochs * nminibatches
+
+
+def test_a_rollout_is_left_alone_by_the_next_one():
+    model = PPO2("MlpPolicy", make_cartpoles(2), n_steps=4, nminibatches=1, seed=0, n_cpu_tf_sess=1)
+    first = model.runner.run()
+    kept = [array.copy() for array in first[:6]]
+    second = model.runner.run()
+    for array, before, after in zip(first, kept, second):
+        np.testing.assert_array_equal(array, before)
+        assert not np.shares_memory(array, after)

@@ -176,7 +176,12 @@ class ReplayBuffer:
             del of['next_obs']
             of['next_slot'] = np.dtype(int), ()
         of['rewards'] = np.result_type(of['rewards'][0], np.float32), of['rewards'][1]
-        return {name: np.empty((self._size,) + shape, dtype) for name, (dtype, shape) in of.items()}
+        return self._side_by_side(of)
+
+    def _side_by_side(self, kinds: Dict[str, Tuple[np.dtype, Tuple[int, ...]]]) -> Dict[str, np.ndarray]:
+        """Make arrays that keep a transition in one piece: of a large memory it takes longer to find than to copy."""
+        rows = np.empty(self._size, np.dtype([(name, *kind) for name, kind in kinds.items()], align=True))
+        return {name: rows[name] for name in kinds}
 
     def _write(self, slots: Union[int, np.ndarray], n_rows: int, obs: Any, actions: Any, rewards: Any, next_obs: Any,
                dones: Any) -> None:
@@ -274,10 +279,10 @@ class ReplayBuffer:
         """
         if state['_size'] != self._size:
             raise ValueError(f"state of a buffer of size {state['_size']}: accepted is one of size {self._size}")
-        vars(self).update(state, _own_next_obs=copy.deepcopy(state['_own_next_obs']), _arrays={}, _kinds=None)
+        arrays = self._side_by_side({name: (rows.dtype, rows.shape[1:]) for name, rows in state['_arrays'].items()})
         for name, rows in state['_arrays'].items():
-            self._arrays[name] = np.empty((self._size,) + rows.shape[1:], rows.dtype)
-            self._arrays[name][:len(rows)] = rows
+            arrays[name][:len(rows)] = rows
+        vars(self).update(state, _own_next_obs=copy.deepcopy(state['_own_next_obs']), _arrays=arrays, _kinds=None)
 
 
 class PrioritizedReplayBuffer(ReplayBuffer):
@@ -330,8 +335,8 @@ class PrioritizedReplayBuffer(ReplayBuffer):
         if not beta > 0:
             raise ValueError(f"beta={beta!r}: accepted is a number above 0")
         mass = self._generator.random_sample(batch_size) * self._sums.sum()
-        idxes = np.minimum(self._sums.find_prefixsum_idx(mass), len(self) - 1)  # rounding may lead past the last one
-        weights = (self._minima.min() / self._sums[idxes]) ** beta  # n and the sum of all cancel out
+        idxes = np.minimum(self._sums.find_unchecked(mass), len(self) - 1)  # rounding may lead past the last one
+        weights = (self._minima.min() / self._sums.get_unchecked(idxes)) ** beta  # n and the sum of all cancel out
         return WeightedTransitions(*self._take(idxes, env), weights, idxes)
 
     def update_priorities(self, idxes: Any, priorities: Any) -> None:
@@ -349,10 +354,11 @@ class PrioritizedReplayBuffer(ReplayBuffer):
             return
         if not 0 <= idxes.min() <= idxes.max() < len(self):
             raise ValueError(f"idxes={idxes}: accepted is from 0 to {len(self) - 1}")
-        if not 0 < priorities.min() <= priorities.max() < np.inf:
+        highest = priorities.max()
+        if not 0 < priorities.min() <= highest < np.inf:
             raise ValueError(f"priorities={priorities}: accepted are finite numbers above 0")
         self._set_weights(idxes, priorities ** self._alpha)
-        self._max_priority = max(self._max_priority, float(priorities.max()))
+        self._max_priority = max(self._max_priority, float(highest))
 
     def get_state(self) -> Dict[str, Any]:
         weights = self._sums[np.arange(len(self))]

@@ -34,8 +34,10 @@ def gae(rewards: np.ndarray, values: np.ndarray, episode_starts: np.ndarray, las
 
 def _accumulate(terms: np.ndarray, decays: np.ndarray) -> np.ndarray:
     """Compute x_t = terms_t + decays_t * x_{t+1} from the last step back, with 0 after it."""
+    if terms.ndim == 2 and terms.shape[1] == 1:  # numbers are faster than arrays of one
+        return _accumulate(terms[:, 0], decays[:, 0])[:, None]
     totals = np.empty_like(terms)
-    running = 0.
+    running = terms.dtype.type(0)
     for step in reversed(range(len(terms))):
         totals[step] = running = terms[step] + decays[step] * running
     return totals

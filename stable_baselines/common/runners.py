@@ -91,7 +91,7 @@ class SegmentRunner(AbstractEnvRunner):
     """
     Takes n_steps steps of each environment; a subclass says how. Parameters as for ``AbstractEnvRunner``.
 
-    The segments lie in arrays that are allocated once: the next run overwrites them.
+    Each run makes new arrays. They lie in memory by environment, as updates take them, so that nothing is moved then.
     """
 
     # what callbacks call the fields of a segment, where they have names of their own
@@ -110,10 +110,11 @@ class SegmentRunner(AbstractEnvRunner):
 
     def _collect(self) -> Optional[Dict[str, Any]]:
         """Take n_steps steps and return the fields of a ``Segment``; None if the callback stopped the run."""
-        ep_infos, states_before = [], self.states
+        ep_infos, states_before, self._arrays = [], self.states, {}
         listening = self.callback is not None and self.callback.listens
         for step in range(self.n_steps):
-            kept = dict(self._act(), obs=self.obs, episode_starts=self.dones)
+            kept = self._act()
+            kept.update(obs=self.obs, episode_starts=self.dones)
             arrays = self._arrays or self._allocate(kept)
             for name, values in kept.items():  # before the step: an environment may reuse its memory
                 arrays[name][step] = values
@@ -121,7 +122,8 @@ class SegmentRunner(AbstractEnvRunner):
             self.obs, rewards, self.dones, infos = self.env.step(clipped_actions)
             arrays['rewards'][step] = rewards
             self._count_step()
-            ep_infos += [info['episode'] for info in infos if info and 'episode' in info]
+            if any(infos):
+                ep_infos += [info['episode'] for info in infos if info and 'episode' in info]
             if listening:
                 self._offer_step(step, kept, mb_states=states_before, ep_infos=ep_infos,
                                  clipped_actions=clipped_actions, rewards=rewards, infos=infos)
@@ -161,9 +163,10 @@ class SegmentRunner(AbstractEnvRunner):
 
     def _allocate(self, kept: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Create the arrays, once the first step shows their shapes and types."""
-        size = (self.n_steps, self.n_envs)
-        self._arrays = {name: np.empty(size + values.shape[1:], values.dtype) for name, values in kept.items()}
-        self._arrays['rewards'] = np.empty(size, np.float32)
+        size = (self.n_envs, self.n_steps)
+        by_env = {name: np.empty(size + values.shape[1:], values.dtype) for name, values in kept.items()}
+        by_env['rewards'] = np.empty(size, np.float32)
+        self._arrays = {name: array.swapaxes(0, 1) for name, array in by_env.items()}
         return self._arrays
 
 
@@ -185,9 +188,9 @@ class OnPolicyRunner(SegmentRunner):
             return None
         segment = Segment(**collected)
         returns = self._returns(segment, self.model.value(self.obs, self.states, self.dones))
-        rows = {name: swap_and_flatten(getattr(segment, name))
+        rows = {name: _flatten_by_env(getattr(segment, name))
                 for name in ('obs', 'actions', 'rewards', 'values', 'neglogp', 'episode_starts')}
-        return Rollout(returns=swap_and_flatten(returns), states=segment.states, ep_infos=segment.ep_infos, **rows)
+        return Rollout(returns=_flatten_by_env(returns), states=segment.states, ep_infos=segment.ep_infos, **rows)
 
 
 def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
@@ -197,8 +200,13 @@ def swap_and_flatten(arr: np.ndarray) -> np.ndarray:
     :param arr: shape (n_steps, n_envs, ...)
     :return: shape (n_envs * n_steps, ...), always a copy
     """
-    flat = arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
+    flat = _flatten_by_env(arr)
     return flat.copy() if np.may_share_memory(flat, arr) else flat  # a single environment or step needs no moving
+
+
+def _flatten_by_env(arr: np.ndarray) -> np.ndarray:
+    """Do what ``swap_and_flatten`` does, without a copy where none is needed."""
+    return arr.swapaxes(0, 1).reshape((arr.shape[0] * arr.shape[1],) + arr.shape[2:])
 
 
 class NStepRunner(OnPolicyRunner):

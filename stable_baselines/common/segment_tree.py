@@ -58,10 +58,14 @@ class SegmentTree:
         self._levels[0][idx] = val
         for level, above in zip(self._levels, self._levels[1:]):
             idx = idx // WIDTH
-            above[idx] = self._operation.reduce(level.reshape(-1, WIDTH)[idx], axis=-1)
+            above[idx] = self._operation.reduce(level.reshape(-1, WIDTH).take(idx, axis=0), axis=-1)
 
     def __getitem__(self, idx: Indices) -> Any:
-        return self._levels[0][self._checked(idx)]
+        return self.get_unchecked(self._checked(idx))
+
+    def get_unchecked(self, idx: Indices) -> Any:
+        """Read entries at indices that are known to be within the array."""
+        return self._levels[0][idx]
 
     def _checked(self, idx: Indices) -> Indices:
         """Pass indices on; raise an IndexError if they are outside of the array, negative ones included."""
@@ -118,21 +122,26 @@ class SumSegmentTree(SegmentTree):
         :raises ValueError: if a value is negative or above the sum
         """
         mass: Any = np.atleast_1d(np.asarray(prefixsum, np.float64))
+        if mass.size and not 0 <= mass.min() <= mass.max() <= self.sum() * (1 + 1e-9) + 1e-5:
+            raise ValueError(f"prefixsum={prefixsum}: accepted is from 0 to the sum, {self.sum()}")
+        return self.find_unchecked(mass)
+
+    def find_unchecked(self, mass: np.ndarray) -> np.ndarray:
+        """Do what ``find_prefixsum_idx`` does, for an array of values that are known to be from 0 to the sum."""
         before = np.zeros(len(self._levels[-1]) + 1)
-        np.cumsum(self._levels[-1], out=before[1:])
-        if mass.size and not 0 <= mass.min() <= mass.max() <= before[-1] * (1 + 1e-9) + 1e-5:
-            raise ValueError(f"prefixsum={prefixsum}: accepted is from 0 to the sum, {before[-1]}")
+        self._levels[-1].cumsum(out=before[1:])
         # Rounding may carry a value past the last entry of a level or of a block, to which it belongs then.
         idx = np.minimum(before[1:].searchsorted(mass, side='right'), len(before) - 2)
-        mass = mass - before[idx]
+        passed = before[idx]
         rows, before = np.arange(len(mass)), np.zeros((len(mass), WIDTH + 1))
         for level in self._levels[-2::-1]:
+            mass = mass - passed
             blocks = level.reshape(-1, WIDTH)
             idx = np.minimum(idx, len(blocks) - 1)
-            np.cumsum(blocks[idx], axis=1, out=before[:, 1:])
+            blocks.take(idx, axis=0).cumsum(axis=1, out=before[:, 1:])
             before[:, -1] = np.inf
             child = (before[:, 1:] > mass[:, None]).argmax(axis=1)
-            mass = mass - before[rows, child]
+            passed = before[rows, child]
             idx = idx * WIDTH + child
         return np.minimum(idx, self._capacity - 1)
 

@@ -30,6 +30,9 @@ class Batch(NamedTuple):
     learning_rate: Any
 
 
+Targets = List[Tuple[tf.Tensor, tf.Tensor]]  # the values of each critic, and what it learns
+
+
 class Losses(NamedTuple):
     """Scalars, before the step."""
 
@@ -69,6 +72,15 @@ def value_target(qf1_pi: tf.Tensor, qf2_pi: tf.Tensor, logp_pi: tf.Tensor, ent_c
 def critic_loss(values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Half the mean squared error, equations 5 and 7 of https://arxiv.org/abs/1801.01290"""
     return .5 * tf.reduce_mean(tf.square(values - targets))
+
+
+def critic_loss_gradient(values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """
+    Return the gradient of ``critic_loss`` by the values, shape (n_batch, 1): the errors beside the mean of the targets.
+
+    ``tf.gradients`` gives the same from all pairs of rows, where targets have a column for each row.
+    """
+    return (values - tf.reduce_mean(targets, axis=1, keepdims=True)) / tf.cast(tf.size(values), tf.float32)
 
 
 def policy_loss(logp_pi: tf.Tensor, qf1_pi: tf.Tensor, ent_coef: Any) -> tf.Tensor:
@@ -216,8 +228,11 @@ class SAC(OffPolicyRLModel):
             _, _, self.value_target = self.target_policy.make_critics(self.target_policy.processed_obs, create_qf=False)
 
         with tf.variable_scope("loss", reuse=False):
-            self.losses = self._build_losses(qf1, qf2, qf1_pi, qf2_pi, ent_coef)
-        self._build_training(actor_params, critic_params)
+            q_targets = q_target(batch_ph.rewards, batch_ph.dones, self.value_target, self.gamma)
+            targets = [(qf1, q_targets), (qf2, q_targets),
+                       (self.value_fn, value_target(qf1_pi, qf2_pi, self.logp_pi, ent_coef))]
+            self.losses = self._build_losses(targets, qf1_pi, ent_coef)
+        self._build_training(targets, actor_params, critic_params)
         self._build_summaries(losses=dict(self.losses._asdict(), learning_rate=batch_ph.learning_rate),
                               inputs=dict(rewards=batch_ph.rewards), obs_ph=batch_ph.obs)
         # where it can, the model draws the noise itself, from the generator that a training carries
@@ -242,29 +257,27 @@ class SAC(OffPolicyRLModel):
             "log_ent_coef", initializer=np.float32(np.log(value))) if is_learned else None
         return value if self.log_ent_coef is None else tf.exp(self.log_ent_coef)
 
-    def _build_losses(self, qf1: tf.Tensor, qf2: tf.Tensor, qf1_pi: tf.Tensor, qf2_pi: tf.Tensor, ent_coef: Any) -> Any:
+    def _build_losses(self, targets: Targets, qf1_pi: tf.Tensor, ent_coef: Any) -> Any:
         """Build the losses from the values of the batch's actions and of the policy's."""
-        q_targets = q_target(self.batch_ph.rewards, self.batch_ph.dones, self.value_target, self.gamma)
-        values = value_target(qf1_pi, qf2_pi, self.logp_pi, ent_coef)
+        qf1_loss, qf2_loss, value_loss = (critic_loss(*pair) for pair in targets)
         losses = Losses(
-            policy_loss=policy_loss(self.logp_pi, qf1_pi, ent_coef),
-            qf1_loss=critic_loss(qf1, q_targets),
-            qf2_loss=critic_loss(qf2, q_targets),
-            value_loss=critic_loss(self.value_fn, values),
-            entropy=tf.reduce_mean(self.policy_tf.entropy))
+            policy_loss=policy_loss(self.logp_pi, qf1_pi, ent_coef), qf1_loss=qf1_loss, qf2_loss=qf2_loss,
+            value_loss=value_loss, entropy=tf.reduce_mean(self.policy_tf.entropy))
         if self.log_ent_coef is None:
             return losses
         target_entropy = read_target_entropy(self.target_entropy, self.action_space.shape[0])
         return LossesAuto(*losses, ent_coef=ent_coef,
                           ent_coef_loss=temperature_loss(self.log_ent_coef, self.logp_pi, target_entropy))
 
-    def _build_training(self, actor_params: List[tf.Variable], critic_params: List[tf.Variable]) -> None:
+    def _build_training(self, targets: Targets, actor_params: List[tf.Variable],
+                        critic_params: List[tf.Variable]) -> None:
         """Build two functions of a batch: one steps all that is trained, the other then the target too."""
         self.params = tf_util.get_trainable_vars("model/")
         self.target_params = tf_util.get_trainable_vars("target/")
         losses = self.losses
         grads = tf.gradients(losses.policy_loss, actor_params)
-        grads += tf.gradients(losses.qf1_loss + losses.qf2_loss + losses.value_loss, critic_params)
+        grads += tf.gradients([values for values, _ in targets], critic_params,
+                              grad_ys=[critic_loss_gradient(*pair) for pair in targets])
         if self.log_ent_coef is not None:
             grads += tf.gradients(losses.ent_coef_loss, [self.log_ent_coef])
         # one Adam does what one for each network with the same learning rate would do

@@ -96,7 +96,10 @@ def clip_actions(actions: np.ndarray, action_space: Space) -> np.ndarray:
     :param action_space: actions of another space than a Box are returned as they are
     :return: actions within the bounds, same shape
     """
-    return np.clip(actions, action_space.low, action_space.high) if isinstance(action_space, Box) else actions
+    if not isinstance(action_space, Box):
+        return actions
+    # of a few actions, several times faster than np.clip
+    return np.minimum(np.maximum(actions, action_space.low), action_space.high)
 
 
 def scale_action(action_space, action: np.ndarray) -> np.ndarray:

@@ -123,6 +123,10 @@ class ActorCriticRLModel(BaseRLModel):
     def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
                 deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
         inputs, batched = self._policy_inputs(observation, state, mask)
-        actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
+        own_step = getattr(self.act_model, 'step', None)
+        if self.step == own_step and own_step.__module__.startswith('stable_baselines.'):
+            actions, states = self.act_model.choose_actions(*inputs, deterministic)
+        else:  # a user's policy, or another function in the place of its own
+            actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
         actions = clip_actions(actions, self.action_space)
         return (actions if batched else actions[0]), states

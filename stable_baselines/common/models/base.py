@@ -12,6 +12,7 @@ from stable_baselines.bench.monitor import Monitor
 from stable_baselines.common import gym_compat, mpi_util, tf_util
 from stable_baselines.common.callbacks import BaseCallback, make_callback
 from stable_baselines.common.distributions import action_log_likelihood
+from stable_baselines.common.graph.layer_gradients import fast_relu_gradients
 from stable_baselines.common.gym_compat import spaces
 from stable_baselines.common.gym_compat.spaces import event_shape
 from stable_baselines.common.misc_util import set_global_seeds
@@ -224,7 +225,8 @@ class BaseRLModel(StoredModel):
             with self.graph.as_default():
                 self.sess = tf_util.make_session(num_cpu=self.n_cpu_tf_sess, graph=self.graph)
                 try:
-                    self._build_graph()
+                    with fast_relu_gradients(self.graph):
+                        self._build_graph()
                 except (AttributeError, ImportError) as error:
                     tf_util.explain_missing(error)
                     raise

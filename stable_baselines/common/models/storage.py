@@ -103,8 +103,10 @@ class StoredModel(ABC):
                      for name, value in params.items() if name in own and np.shape(value) != own[name]]
         if problems:
             raise ParameterMismatchError("the parameters do not fit the model: " + "; ".join(problems))
+        if len(params) < len(own):
+            params = dict(self.get_parameters(), **params)
         # copies: a variable may go on living in the memory that was fed, which is the caller's
-        self._set_params(*[np.array(value) for value in dict(self.get_parameters(), **params).values()])
+        self._set_params(*[np.array(params[name]) for name in own])
 
     # ---------------------------------------------------------------- what a training carries
 

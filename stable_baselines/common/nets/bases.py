@@ -1,7 +1,7 @@
 """What every policy offers: placeholders, heads, and calls into the session."""
 from abc import ABC, abstractmethod
 from operator import attrgetter
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -99,7 +99,7 @@ class ActorCriticPolicy(BasePolicy):
                  n_batch: Optional[int], reuse: bool = False, scale: bool = False):
         super().__init__(sess, ob_space, ac_space, n_env, n_steps, n_batch, reuse=reuse, scale=scale)
         self._pdtype = distributions.make_proba_dist_type(ac_space)
-        self._functions: Dict[Union[str, Tuple[str, ...]], Callable] = {}
+        self._functions: Dict[Union[str, Tuple[str, ...]], Any] = {}
 
     def _build_heads(self, pi_latent: tf.Tensor, vf_latent: tf.Tensor, init_scale: float) -> None:
         """Build the last layers, ``vf``, ``pi`` and ``q``."""
@@ -123,11 +123,11 @@ class ActorCriticPolicy(BasePolicy):
 
         :param feeds: observations, states, episode starts; a policy without memory ignores the last two
         """
-        inputs = self._inputs()
-        if outputs not in self._functions:
+        call: Any = self._functions.get(outputs)
+        if call is None:
             tensors = getattr(self, outputs) if isinstance(outputs, str) else [getattr(self, name) for name in outputs]
-            self._functions[outputs] = function(inputs, tensors, session=self.sess)
-        return self._functions[outputs](*feeds[:len(inputs)])
+            self._functions[outputs] = call = function(self._inputs(), tensors, session=self.sess)
+        return call(*feeds[:len(call.inputs)])
 
     def _inputs(self) -> List[tf.Tensor]:
         """Return the placeholders that every output depends on, in the order of ``_call``."""
@@ -152,6 +152,18 @@ class ActorCriticPolicy(BasePolicy):
     def value(self, obs: np.ndarray, state: MaybeArray = None, mask: MaybeArray = None):
         """Estimate the values of observations, shape (n_batch,), from the arguments of ``step``."""
         return self._call('value_flat', obs, state, mask)
+
+    def choose_actions(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray,
+                       deterministic: bool) -> Tuple[np.ndarray, Any]:
+        """
+        Do what ``step`` of the library's own networks does, without values and likelihoods.
+
+        :return: actions, states
+        """
+        # the sampled actions always: their stream of random numbers goes on as with ``step``
+        outputs = ('deterministic_action', 'action') if deterministic else ('action',)
+        results = self._call((*outputs, 'snew') if self.recurrent else outputs, obs, state, mask)
+        return results[0], results[-1] if self.recurrent else self.initial_state
 
     def step_with_proba(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray) -> Tuple[np.ndarray, Any, Any]:
         """
