@@ -45,6 +45,7 @@ _PLAIN: Settings = dict(double_q=False, policy_kwargs=dict(dueling=False))  # wh
 _WIDE: Settings = dict(batch_size=256, policy_kwargs=dict(layers=[256, 256]))
 _CNN: Settings = dict(policy="CnnPolicy")
 _FRAMES: Settings = dict(task="ContinuousFrames", cycle=20, warm_up=140, **_CNN)
+_RECURRENT: Settings = dict(policy="MlpLstmPolicy")
 _SMALL_MEMORY: Settings = dict(learning_starts=100, buffer_size=500)
 _BITS: Settings = dict(task="ContinuousBits", hindsight=True)
 
@@ -61,8 +62,22 @@ WORKLOADS: Dict[str, Workload] = {
     "acer-x4": Workload("ACER, 4 CartPoles", "original", "ACER", n_envs=4, warm_up=200,
                         settings=dict(replay_start=20)),
     "acktr-x8": Workload("ACKTR, 8 CartPoles", "original", "ACKTR", n_envs=8, warm_up=200),
+    "a2c-lstm": Workload("A2C, MlpLstmPolicy, 8 CartPoles", "original", "A2C", n_envs=8, cycle=5, warm_up=25,
+                         **_RECURRENT),
+    "acer-lstm": Workload("ACER, MlpLstmPolicy, 4 CartPoles", "original", "ACER", n_envs=4, warm_up=40,
+                          settings=dict(replay_start=20), **_RECURRENT),
+    "acktr-lstm": Workload("ACKTR, MlpLstmPolicy, 8 CartPoles", "original", "ACKTR", n_envs=8, warm_up=240,
+                           **_RECURRENT),
+    "a2c-frames": Workload("A2C, 8 x 84x84x4 frames", "original", "A2C", "Frames", 8, 5, 10, **_CNN),
+    # the decompositions of its large factors would take minutes
+    "acktr-frames": Workload("ACKTR, 2 x 84x84x4 frames, before the first decomposition", "original", "ACKTR", "Frames",
+                             2, warm_up=20, settings=dict(kfac_update=10 ** 6), **_CNN),
     "ppo1-x1": Workload("PPO1, CartPole", "original", "PPO1", cycle=256, warm_up=512),
     "trpo-x1": Workload("TRPO, CartPole", "original sb3", "TRPO", cycle=1024, warm_up=1024),
+    "ppo1-frames": Workload("PPO1, 84x84x4 frames", "original", "PPO1", "Frames", cycle=256, warm_up=256,
+                            **_CNN),
+    "trpo-frames": Workload("TRPO, 84x84x4 frames", "original", "TRPO", "Frames", cycle=256, warm_up=256,
+                            settings=dict(timesteps_per_batch=256), **_CNN),
     "dqn-cartpole": Workload("DQN (double, dueling), CartPole", "original", "DQN", settings=_dqn()),
     "dqn-prioritised": Workload("DQN, prioritised replay", "original", "DQN", settings=_dqn(prioritized_replay=True)),
     "dqn-noise": Workload("DQN, parameter noise", "original", "DQN", settings=_dqn(param_noise=True)),

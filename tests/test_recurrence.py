@@ -1,9 +1,18 @@
-"""The loop of a long LSTM computes what the unrolled one does, and so do its gradients."""
+"""Both forms of an LSTM, the loop and the unrolled one, compute the same, and so do their gradients."""
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from stable_baselines.common import tf_layers
+from stable_baselines.acktr.blocks import find_blocks
+from stable_baselines.common import tf_layers, tf_util
+
+
+@pytest.fixture
+def session():
+    """Give a session on a fresh graph, both the default."""
+    with tf_util.make_graph(0).as_default():
+        with tf_util.single_threaded_session() as sess:
+            yield sess
 
 
 def outputs_and_gradients(longest_unrolled, layer_norm, monkeypatch):
@@ -35,3 +44,35 @@ def test_the_loop_is_the_unrolled_lstm(layer_norm, monkeypatch):
     for looped, expected in zip(in_a_loop, unrolled):
         assert np.abs(expected).max() > 0
         np.testing.assert_allclose(looped, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_one_product_gives_the_gradient_of_an_unrolled_lstm(session):
+    inputs = [tf.constant(np.random.normal(size=(3, 5)).astype(np.float32)) for _ in range(6)]
+    _, state = tf_layers.lstm(inputs, [tf.zeros([3, 1])] * 6, tf.zeros([3, 8]), 'lstm', n_hidden=4)
+    weight = next(variable for variable in tf.trainable_variables() if variable.op.name == 'lstm/wh')
+    [block] = find_blocks(tf.reduce_sum(state), [weight])
+    assert len(block.ops) == 6  # K-FAC sees a product in each step
+    before = session.graph.get_operations()
+    tf.gradients(tf.reduce_sum(state), [weight])
+    added = session.graph.get_operations()[len(before):]
+    assert len([op for op in added if op.type == 'MatMul' and op.outputs[0].shape == weight.shape]) == 1
+
+
+def test_second_derivative_of_an_unrolled_lstm(session):
+    inputs = [tf.constant(np.random.RandomState(step).normal(size=(3, 2)).astype(np.float32)) for step in range(3)]
+    hiddens, _ = tf_layers.lstm(inputs, [tf.zeros([3, 1])] * 3, tf.zeros([3, 8]), 'lstm', n_hidden=4)
+    weight = next(variable for variable in tf.trainable_variables() if variable.op.name == 'lstm/wh')
+    [grad] = tf.gradients(tf.reduce_sum(tf.square(hiddens[-1])), [weight])
+    [second] = tf.gradients(tf.reduce_sum(tf.square(grad)), [weight])
+    session.run(tf.global_variables_initializer())
+    value, expected = session.run(weight), session.run(second)
+    found, step = np.zeros_like(value), 1e-2
+    for index in np.ndindex(*value.shape):
+        sums = []
+        for sign in (1, -1):
+            moved = value.copy()
+            moved[index] += sign * step
+            weight.load(moved, session)
+            sums.append((session.run(grad).astype(float) ** 2).sum())
+        found[index] = (sums[0] - sums[1]) / (2 * step)
+    np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-3 * np.abs(expected).max())

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from stable_baselines.common.graph.layer_gradients import add_bias, fast_conv_gradients, fast_product_gradients
-from stable_baselines.common.graph.recurrence import Norm, apply_norm, cell_step, normalise, recur
+from stable_baselines.common.graph.recurrence import Norm, apply_norm, normalise, recur, unroll
 from stable_baselines.common.tf_util import intprod, next_op_seed
 
 
@@ -142,16 +142,10 @@ def lstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], ce
     gates_x = apply_norm(tf.matmul(tf.concat(input_tensor, axis=0), weight_x), *norms[:1]) + bias
     gates_x = tf.reshape(gates_x, [n_steps, -1, n_gates])
     cell, hidden = tf.split(cell_state_hidden, 2, axis=1)
-    if n_steps > _LONGEST_UNROLLED:
-        is_start = tf.not_equal(tf.stack(mask_tensor)[:, :, 0], 0)
-        hiddens, cell, hidden = recur(gates_x, is_start, cell, hidden, weight_h, norms[1:])
-        return tf.unstack(hiddens, n_steps), tf.concat([cell, hidden], axis=1)
-    keep, hiddens = 1. - tf.stack(mask_tensor), []
-    for step in range(n_steps):
-        gates_h = tf.matmul(hidden * keep[step], weight_h)
-        cell, hidden = cell_step(gates_x[step], gates_h, cell * keep[step], *norms[1:])
-        hiddens.append(hidden)
-    return hiddens, tf.concat([cell, hidden], axis=1)
+    is_start = tf.not_equal(tf.stack(mask_tensor)[:, :, 0], 0)
+    run = recur if n_steps > _LONGEST_UNROLLED else unroll
+    hiddens, cell, hidden = run(gates_x, is_start, cell, hidden, weight_h, norms[1:])
+    return tf.unstack(hiddens, n_steps), tf.concat([cell, hidden], axis=1)
 
 
 def lnlstm(input_tensor: Sequence[tf.Tensor], mask_tensor: Sequence[tf.Tensor], cell_state: tf.Tensor,

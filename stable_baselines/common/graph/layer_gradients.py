@@ -76,9 +76,26 @@ def _gradients(op_type: str, suits: bool) -> ContextManager:
 
 @tf.RegisterGradient('StableBaselinesMatMul')
 def _product_gradient(op: tf.Operation, grad: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Differentiate ``inputs @ weights``: TensorFlow's ``grad @ weights^T`` spends its time on packing the weights."""
+    """Differentiate ``inputs @ weights``."""
     inputs, weights = op.inputs
-    return (tf.transpose(tf.matmul(weights, grad, transpose_b=True)), tf.matmul(inputs, grad, transpose_a=True))
+    return _by_inputs(grad, weights), tf.matmul(inputs, grad, transpose_a=True)
+
+
+def _by_inputs(grad: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return ``grad @ weights^T``: TensorFlow's own product spends its time on packing the weights."""
+    return tf.transpose(tf.matmul(weights, grad, transpose_b=True))
+
+
+def product_with_fixed(inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Multiply by weights that get no gradient from here."""
+    with tf.get_default_graph().gradient_override_map({'MatMul': 'StableBaselinesProductWithFixed'}):
+        return tf.matmul(inputs, weights)
+
+
+@tf.RegisterGradient('StableBaselinesProductWithFixed')
+def _input_gradient(op: tf.Operation, grad: tf.Tensor) -> Tuple[tf.Tensor, None]:
+    weights = op.inputs[1]
+    return _by_inputs(grad, weights) if is_slow() else tf.matmul(grad, weights, transpose_b=True), None
 
 
 @tf.RegisterGradient('StableBaselinesConv2D')

@@ -1,8 +1,9 @@
-"""The recurrence of an LSTM over long sequences: a loop in the graph, with a gradient of its own."""
+"""The recurrence of an LSTM: a loop in the graph for long sequences, and step by step for short ones."""
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from stable_baselines.common.graph.layer_gradients import product_with_fixed
 from stable_baselines.common.graph.sequences import pack_episodes, permute
 
 NORM_EPSILON = 1e-5
@@ -67,6 +68,34 @@ def recur(gates_x: tf.Tensor, is_start: tf.Tensor, cell: tf.Tensor, hidden: tf.T
     hiddens, cells = [tf.reshape(permute(rows, packing.place, packing.order), [shape[0], shape[1], n_hidden])
                       for rows in packed]
     return hiddens, cells[-1], hiddens[-1]
+
+
+def unroll(gates_x: tf.Tensor, is_start: tf.Tensor, cell: tf.Tensor, hidden: tf.Tensor, weight_h: tf.Tensor,
+           norms: Sequence[Norm] = ()) -> Tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """
+    Do what ``recur`` does, with operations of its own for every step, as many as ``gates_x`` is known to have.
+
+    K-FAC sees each product with the recurrent weights so. Here too a single one gives their gradient.
+    """
+    hiddens_before: List[tf.Tensor] = []
+
+    @tf.custom_gradient
+    def collect_gradients(weight_h: tf.Tensor) -> Tuple[tf.Tensor, Callable]:
+        """Return zeros, to add to the products of all steps; by way of them the weights get their gradient."""
+        def gradient(grad: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(tf.concat(hiddens_before, axis=0), tf.reshape(grad, [-1, int(weight_h.shape[1])]),
+                             transpose_a=True)
+        return tf.zeros_like(gates_x), gradient
+
+    hiddens, zeros = [], collect_gradients(tf.identity(weight_h))
+    keep = tf.cast(tf.logical_not(is_start), tf.float32)[:, :, None]
+    # not gates_x[step], whose gradient is as long as the sequence in each step
+    for step_gates_x, step_zeros, step_keep in zip(*map(tf.unstack, (gates_x, zeros, keep))):
+        hiddens_before.append(hidden * step_keep)
+        gates_h = product_with_fixed(hiddens_before[-1], weight_h) + step_zeros
+        cell, hidden = cell_step(step_gates_x, gates_h, cell * step_keep, *norms)
+        hiddens.append(hidden)
+    return tf.stack(hiddens), cell, hidden
 
 
 def _recur_packed(gates_x: tf.Tensor, sizes: tf.Tensor, cell: tf.Tensor, hidden: tf.Tensor, weight_h: tf.Tensor,
