@@ -13,8 +13,8 @@ from matplotlib.patches import FancyBboxPatch  # noqa: E402
 # from the top: name of the layer, its rooms
 LAYERS = [
     ("7  the package", ["stable_baselines"]),
-    ("6  commands, and what\n    stands on algorithms", ["run_atari, run_mujoco", "gail, her (to come)"]),
-    ("5  algorithms", ["ppo2", "a2c", "acer", "acktr", "eight to come"]),
+    ("6  commands, and what\n    stands on algorithms", ["run_atari, run_mujoco, ...", "gail, her"]),
+    ("5  algorithms", ["ppo2", "a2c, acer,\nacktr", "ppo1,\ntrpo_mpi", "deepq, sac,\ntd3, ddpg"]),
     ("4  the base of\n    all algorithms", ["models", "runners", "base_class"]),
     ("3  what meets a model\n    without its class", ["policies, nets", "callbacks", "evaluation",
                                                     "env_checker,\ncmd_util"]),
@@ -40,7 +40,7 @@ def draw(path: str) -> None:
             axes.add_patch(FancyBboxPatch((left, bottom + .17), width - .12, .6,
                                           boxstyle="round,pad=0,rounding_size=.06", facecolor="white",
                                           edgecolor="#7f93ab"))
-            axes.text(left + (width - .12) / 2, bottom + .47, room, ha="center", va="center", fontsize=9.5,
+            axes.text(left + (width - .12) / 2, bottom + .47, room, ha="center", va="center", fontsize=9,
                       color="#1f2d3d")
     axes.annotate("imports point down only", xy=(12.35, .1), xytext=(12.35, 7.9), rotation=-90, ha="center",
                   va="top", fontsize=10, color="#45586f",

@@ -92,7 +92,7 @@ class VecNormalize(VecEnvWrapper):
         """
         Normalise observations by the present statistics.
 
-        :param obs: observations, shape (..., *obs_shape)
+        :param obs: observations, shape ``(..., *obs_shape)``
         :return: ``clip((obs - mean) / sqrt(var + epsilon), -clip_obs, clip_obs)``, float64; the observations
             themselves if ``norm_obs`` is off
         """
