@@ -1,13 +1,16 @@
 """Fast calls into a session: ``function`` for separate arrays, ``batch_function`` for a namedtuple of arrays."""
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import config_pb2
 
+from stable_baselines.common.graph.static_shapes import Part, with_static_shapes
+
 Updates = Union[tf.Operation, tf.Tensor, Sequence, None]
 
-MAX_ACCEPTED = 1000  # combinations of shapes that a function remembers
+MAX_KNOWN_SHAPES = 1000
+MAX_STATIC_SHAPES = 4
 
 
 class _Call:
@@ -18,6 +21,8 @@ class _Call:
     and fetches are resolved once. That callable neither casts nor checks, so both happen here.
     """
 
+    _n_static = 0  # how many different shapes of the values get a callable of their own
+
     def __init__(self, inputs: Sequence[tf.Tensor], outputs: Any, updates: Updates, session: Optional[tf.Session]):
         self.inputs = inputs
         self._dtypes = [np.dtype(placeholder.dtype.as_numpy_dtype) for placeholder in inputs]
@@ -25,29 +30,32 @@ class _Call:
         updates = [] if updates is None else updates if isinstance(updates, (list, tuple)) else [updates]
         self._targets = [update if isinstance(update, tf.Operation) else update.op for update in updates]
         self._session = session
-        self._callable: Optional[Callable] = None  # made at the first call: making one walks the whole graph
-        self._accepted: Set[Tuple] = set()  # shapes that were checked before
+        # by the shapes of the values, which so are checked once; made at the first call, as that walks the whole graph
+        self._callables: Dict[Tuple, Callable] = {}
+        self._callable: Optional[Callable] = None  # for any shapes
 
     def _run(self, values: Sequence) -> Any:
         """Run the call with the values of all placeholders, in their order."""
         arrays = [np.asarray(value, dtype) for value, dtype in zip(values, self._dtypes)]
         shapes = tuple([array.shape for array in arrays])
-        if shapes not in self._accepted:
-            self._check(shapes)
-        if self._callable is None:
-            self._callable = self._make()
-        return self._pack(self._callable(*arrays))
+        call = self._callables.get(shapes) or self._find_callable(shapes)
+        return self._pack(call(*arrays))
 
-    def _check(self, shapes: Tuple) -> None:
-        """Check the shapes of all values."""
+    def _find_callable(self, shapes: Tuple) -> Callable:
+        """Check shapes that are new, and return what to call with them."""
         for placeholder, shape in zip(self.inputs, shapes):
             if not placeholder.shape.is_compatible_with(shape):
                 raise ValueError(f"{placeholder.op.name} takes shape {tuple(placeholder.shape.as_list())}, got {shape}")
-        if len(self._accepted) < MAX_ACCEPTED:
-            self._accepted.add(shapes)
+        if len(self._callables) < self._n_static:
+            call = self._make(shapes)
+        else:
+            call = self._callable = self._callable or self._make()
+        if len(self._callables) < MAX_KNOWN_SHAPES:
+            self._callables[shapes] = call
+        return call
 
-    def _make(self) -> Callable:
-        """Make the callable, in the given session or in the default one."""
+    def _make(self, shapes: Optional[Tuple] = None) -> Callable:
+        """Make a callable for these shapes, None means for any, in the given session or in the default one."""
         session = self._session or tf.get_default_session()
         if session is None:
             raise ValueError("this function was made without a session: call it within `with session.as_default():`")
@@ -55,12 +63,15 @@ class _Call:
             # reads variables; what is both fed and fetched needs another name
             fetches = [tf.identity(fetch) if any(fetch is fed for fed in self.inputs) else tf.convert_to_tensor(fetch)
                        for fetch in self._fetches]
+            part = Part(list(self.inputs), fetches, self._targets)
+            if shapes is not None:
+                part = with_static_shapes(part, shapes)
         options = tf.RunOptions(inter_op_thread_pool=-1)  # run on the caller's thread: no hand-over, no wake-up
         if not hasattr(session, '_make_callable_from_options'):  # such as a debugger around a session
-            return lambda *arrays: session.run([fetches, self._targets], dict(zip(self.inputs, arrays)), options)[0]
+            return lambda *arrays: session.run([part.fetches, part.targets], dict(zip(part.inputs, arrays)), options)[0]
         return session._make_callable_from_options(config_pb2.CallableOptions(
-            feed=[tensor.name for tensor in self.inputs], fetch=[tensor.name for tensor in fetches],
-            target=[op.name for op in self._targets], run_options=options))
+            feed=[tensor.name for tensor in part.inputs], fetch=[tensor.name for tensor in part.fetches],
+            target=[op.name for op in part.targets], run_options=options))
 
 
 class _Function(_Call):
@@ -104,6 +115,7 @@ class _BatchFunction(_Call):
                for placeholder in (field if isinstance(field, tuple) else (field,)) if placeholder is not None]
         self._indices = [index for index, _ in fed]
         super().__init__([placeholder for _, placeholder in fed], outputs, updates, session)
+        self._n_static = MAX_STATIC_SHAPES if self._targets else 0  # gradient steps are what is called most
 
     def __call__(self, batch: NamedTuple) -> Any:
         return self._run(self._values(batch))
