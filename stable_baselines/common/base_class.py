@@ -13,3 +13,8 @@ from stable_baselines.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, 
 from stable_baselines.common.vec_env.base_vec_env import _UnvecWrapper
 
 __all__ = ['ActorCriticRLModel', 'BaseRLModel', 'OffPolicyRLModel', 'SetVerbosity', 'TensorboardWriter']
+
+# pickles name classes by their module and open in Stable Baselines too, so that must be this one
+for _offered in list(globals().values()):
+    if (getattr(_offered, '__module__', None) or '').startswith('stable_baselines.common.models.'):
+        _offered.__module__ = __name__

@@ -10,6 +10,8 @@ from stable_baselines.common.mpi_util import mpi_rank_or_zero
 
 __all__ = ['boolean_flag', 'flatten_lists', 'mpi_rank_or_zero', 'set_global_seeds', 'zipsame']
 
+mpi_rank_or_zero.__module__ = __name__  # its public path, which pickles name
+
 
 def zipsame(*seqs: Sequence[Any]) -> Iterator[Tuple[Any, ...]]:
     """

@@ -80,3 +80,7 @@ def standardise(advantages: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
     """
     deviations = advantages - advantages.mean()
     return deviations / (np.sqrt(np.square(deviations).mean()) + epsilon)  # std() would subtract the mean again
+
+
+# its public path, which pickles name
+discount_with_dones.__module__ = 'stable_baselines.a2c.a2c'

@@ -173,17 +173,10 @@ def build_act_with_param_noise(q_func: Callable, ob_space: spaces.Space, ac_spac
         with tf.variable_scope(name, reuse=reuse):
             return q_func(sess, ob_space, ac_space, 1, 1, None, reuse=reuse, obs_phs=obs_phs).q_values
 
-    def perturb(name: str) -> tf.Operation:
-        """Copy the weights into a network, with noise on those that the filter names."""
-        pairs = zip(scope_vars(absolute_scope_name("model")), scope_vars(absolute_scope_name(name + "/model")))
-        return tf.group(*[tf.assign(noisy, param + tf.random_normal(
-            tf.shape(param), stddev=scale, seed=tf_util.next_op_seed()) if is_perturbed(param) else param)
-            for param, noisy in pairs])
-
     q_perturbed = network("perturbed_model", reuse=False)
     network("adaptive_model", reuse=False)  # makes its variables
     new_threshold = tf.where(threshold_ph >= 0, threshold_ph, threshold)
-    with tf.control_dependencies([perturb("adaptive_model")]):
+    with tf.control_dependencies([_perturb("adaptive_model", scale, is_perturbed)]):
         too_strong = softmax_divergence(policy.q_values, network("adaptive_model", reuse=True)) >= new_threshold
     new_scale = tf.where(too_strong, scale / NOISE_ADAPTATION, scale * NOISE_ADAPTATION)
     adapt = tf.group(tf.assign(scale, new_scale), tf.assign(threshold, new_threshold))
@@ -192,7 +185,7 @@ def build_act_with_param_noise(q_func: Callable, ob_space: spaces.Space, ac_spac
     inputs = [policy.obs_ph, stochastic_ph, update_eps_ph]
     call = tf_util.function(inputs, actions, session=sess, updates=[update_eps_op])
     call_and_adapt = tf_util.function([*inputs, threshold_ph], actions, session=sess, updates=[update_eps_op, adapt])
-    perturb_call = tf_util.function([], [], session=sess, updates=[perturb("perturbed_model")])
+    perturb_call = tf_util.function([], [], session=sess, updates=[_perturb("perturbed_model", scale, is_perturbed)])
 
     def act(obs: np.ndarray, reset: bool = False, update_param_noise_threshold: float = -1,
             update_param_noise_scale: bool = False, stochastic: bool = True, update_eps: float = -1) -> np.ndarray:
@@ -202,6 +195,14 @@ def build_act_with_param_noise(q_func: Callable, ob_space: spaces.Space, ac_spac
             return call_and_adapt(obs, stochastic, update_eps, update_param_noise_threshold)
         return call(obs, stochastic, update_eps)
     return act, obs_phs
+
+
+def _perturb(name: str, scale: tf.Variable, is_perturbed: Callable) -> tf.Operation:
+    """Copy the weights into the network ``name``, with noise of that scale on those that are to be perturbed."""
+    pairs = zip(scope_vars(absolute_scope_name("model")), scope_vars(absolute_scope_name(name + "/model")))
+    return tf.group(*[tf.assign(noisy, param + tf.random_normal(
+        tf.shape(param), stddev=scale, seed=tf_util.next_op_seed()) if is_perturbed(param) else param)
+        for param, noisy in pairs])
 
 
 def softmax_divergence(q_values: tf.Tensor, q_noisy: tf.Tensor) -> tf.Tensor:

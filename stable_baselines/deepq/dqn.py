@@ -50,6 +50,8 @@ class DQN(OffPolicyRLModel):
 
     policy_base = DQNPolicy
     action_spaces = (spaces.Discrete,)
+    exploration: Any = None  # schedules, from learn on
+    beta_schedule: Any = None
     _offered_names = dict(unscaled_action='env_action', reward='rew', mean_reward='mean_100ep_reward')
     _names_of_sb3 = dict(
         OffPolicyRLModel._names_of_sb3, target_update_interval="here it is target_network_update_freq",

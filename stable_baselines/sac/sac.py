@@ -171,7 +171,7 @@ class SAC(OffPolicyRLModel):
         observations_ph='batch_ph.obs', next_observations_ph='batch_ph.next_obs', actions_ph='batch_ph.actions',
         rewards_ph='batch_ph.rewards', terminals_ph='batch_ph.dones', learning_rate_ph='batch_ph.learning_rate',
         processed_obs_ph='policy_tf.processed_obs', processed_next_obs_ph='target_policy.processed_obs',
-        entropy='losses.entropy', infos_names='losses._fields')
+        entropy='losses.entropy')
     _names_of_sb3 = dict(
         OffPolicyRLModel._names_of_sb3, use_sde="here it does not exist", sde_sample_freq="here it does not exist",
         use_sde_at_warmup="here it does not exist")
@@ -232,6 +232,7 @@ class SAC(OffPolicyRLModel):
             targets = [(qf1, q_targets), (qf2, q_targets),
                        (self.value_fn, value_target(qf1_pi, qf2_pi, self.logp_pi, ent_coef))]
             self.losses = self._build_losses(targets, qf1_pi, ent_coef)
+            self.infos_names = list(self.losses._fields)
         self._build_training(targets, actor_params, critic_params)
         self._build_summaries(losses=dict(self.losses._asdict(), learning_rate=batch_ph.learning_rate),
                               inputs=dict(rewards=batch_ph.rewards), obs_ph=batch_ph.obs)

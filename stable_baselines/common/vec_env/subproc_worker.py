@@ -33,6 +33,8 @@ def work(indices: range, sock: socket.socket, memory: ipc.SharedMemory,
     for channel in inherited:
         channel.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which then closes this end
+    # a pygame that has drawn would swallow SIGTERM, by which an exiting parent ends workers before it waits for them
+    os.environ.setdefault('SDL_NO_SIGNAL_HANDLERS', '1')
     threading.Thread(target=_exit_after_parent, args=(sock,), daemon=True).start()
     channel = ipc.Channel(sock)
     with contextlib.ExitStack() as closing, contextlib.suppress(EOFError, ConnectionError):  # the parent has closed
