@@ -359,17 +359,6 @@ class TestState:
             for ours, theirs in zip(one.storage, expected):
                 assert all(map(np.array_equal, ours, theirs))
 
-    @pytest.mark.parametrize("make", [ReplayBuffer, lambda size: PrioritizedReplayBuffer(size, .6)])
-    def test_a_transition_lies_in_one_piece_with_it_too(self, sharing, make):
-        buffer, other = self.fill(make(20)), make(20)
-        other.set_state(buffer.get_state())
-        for one in (buffer, other):
-            arrays = list(one._arrays.values())
-            assert {array.strides[0] for array in arrays} == {arrays[0].base.itemsize}
-        empty = make(20)
-        empty.set_state(make(20).get_state())
-        assert self.fill(empty).nbytes == buffer.nbytes
-
     def test_of_a_model_is_copied_once(self):
         env = make_env(spaces.Box(0, 255, (3000,), np.uint8), spaces.Discrete(2))
         models = [DQN("MlpPolicy", env, policy_kwargs=dict(layers=[1])) for _ in range(2)]

@@ -4,13 +4,14 @@ The blocks of one page share a namespace and run in their order, in a fresh proc
 is left out only where the line ``<!-- no-test -->`` stands above it, and the blocks left out are counted below, so that
 none is left out by accident.
 """
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md"] + sorted((ROOT / "docs").rglob("*.md"))
@@ -36,18 +37,19 @@ def to_script(page, blocks):
     return "".join(f"exec({part})\n" for part in parts)
 
 
+@pytest.fixture(scope="module")
+def server():
+    """Start the process that runs pages."""
+    with ForkServer() as process:
+        yield process
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page.read_text(encoding="utf-8"))[0]],
                          ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_blocks_run(page, tmp_path):
+def test_blocks_run(page, server, tmp_path):
     run, _ = read_blocks(page.read_text(encoding="utf-8"))
-    script = tmp_path / "blocks.py"
-    script.write_text(to_script(page, run), encoding="utf-8")
-    work = tmp_path / "work"
-    work.mkdir()
-    env = dict(os.environ, PYTHONPATH=str(ROOT))
-    result = subprocess.run([sys.executable, str(script)], cwd=str(work), env=env, timeout=LONGEST_RUN,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert result.returncode == 0, result.stdout[-4000:]
+    status, printed = server.run(to_script(page, run), tmp_path, LONGEST_RUN)
+    assert status == 0, printed[-4000:]
 
 
 def test_blocks_that_do_not_run_are_listed():

@@ -1,4 +1,6 @@
 """Policies: architectures and their variable names, custom policies, registration."""
+import functools
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -363,3 +365,27 @@ def test_predict_uses_a_step_of_the_users():
     model = PPO2("MlpPolicy", make_cartpoles(2), n_steps=4, nminibatches=1)
     model.step = lambda obs, state, mask, deterministic: (np.array([7]), None, 'state', None)
     assert model.predict(np.zeros(4, np.float32)) == (7, 'state')
+
+
+def act_always(number):
+    """Make a decorator of ``step`` that replaces the actions."""
+    def decorate(step):
+        @functools.wraps(step)
+        def wrapped(*args, **kwargs):
+            actions, *others = step(*args, **kwargs)
+            return (np.full_like(actions, number), *others)
+        return wrapped
+    return decorate
+
+
+class AlwaysRight(policies.MlpPolicy):
+    step = act_always(1)(policies.MlpPolicy.step)
+
+
+def test_predict_uses_a_decorated_step():
+    obs = np.random.RandomState(0).normal(size=(20, 4))
+    model = PPO2(AlwaysRight, make_cartpoles(1), n_steps=4, nminibatches=1)
+    assert (model.predict(obs)[0] == 1).all()
+    model = PPO2("MlpPolicy", make_cartpoles(1), n_steps=4, nminibatches=1)
+    model.step = model.act_model.step = act_always(0)(model.step)
+    assert (model.predict(obs)[0] == 0).all()

@@ -98,6 +98,15 @@ def test_returns_of_episodes_are_those_before_normalisation():
     assert trajectory.ep_returns == trajectory.ep_true_returns == [6] and trajectory.rewards[0] != 1
 
 
+def test_callbacks_see_zeros_in_the_rows_to_come():
+    seen = []
+    model = PPO1("MlpPolicy", Counting(), **dict(SMALL, timesteps_per_actorbatch=4))
+    model.learn(8, callback=lambda local, _: seen.append((local["i"], local["rewards"].tolist())))
+    assert len(seen) == 8
+    for step, rewards in seen:
+        assert 0 not in rewards[:step + 1] and rewards[step + 1:] == [0.] * (3 - step)
+
+
 class Giver:
     """Rewards ten times the action."""
 

@@ -4,26 +4,21 @@ The documents are not part of this repository: they lie in ``../shared/spec``, a
 are skipped. Read are the reference, a text made from printed pages, and the page on custom policies, which is in
 reStructuredText. (The other documents there have no Python, or are about Stable-Baselines3 and PyTorch.)
 
-Each example runs in a process and an empty directory of its own. The process is forked from one that has imported
-TensorFlow, because importing takes longer than most examples. Tracebacks name the lines of the document.
+Each example runs in a process and an empty directory of its own. Tracebacks name the lines of the document.
 
 What stands between the text and what runs is listed here, once: repairs of what printing destroyed (``INDENTED``,
 ``MISREAD``), substitutions that cut training or replace what test machines lack (``SUBSTITUTIONS``), what the text
 leaves to the reader (``BEFORE``, ``CONTINUES``, ``AFTER``) and the errors that the text announces (``RAISES``).
 """
 import importlib.util
-import json
-import os
 import re
-import runpy
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import pytest
+
+from fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT.parent / "shared" / "spec"
@@ -276,27 +271,8 @@ sys.modules["gym.envs.classic_control.rendering"] = mock.MagicMock(Viewer=lambda
 """
 
 
-def serve():
-    """Run the scripts named in standard input, each in a fork of this process; print their exit codes."""
-    import cv2
-    import tensorflow  # noqa: F401
-
-    import stable_baselines  # noqa: F401
-    cv2.imshow, cv2.waitKey = mock.Mock(), mock.Mock()  # the build without windows refuses
-    for line in sys.stdin:
-        script, output, folder = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            signal.alarm(LONGEST_RUN)
-            os.chdir(folder)
-            with open(output, "w") as file:
-                os.dup2(file.fileno(), 1)
-                os.dup2(file.fileno(), 2)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            sys.argv[:] = [script]
-            runpy.run_path(script, run_name="__main__")
-            return
-        print(os.waitpid(child, 0)[1], flush=True)
+# the build of OpenCV without windows refuses
+NO_WINDOWS = "import cv2; from unittest import mock; cv2.imshow, cv2.waitKey = mock.Mock(), mock.Mock()"
 
 
 @pytest.fixture(scope="module")
@@ -304,12 +280,8 @@ def server(tmp_path_factory):
     """Start the process that runs examples."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text(NO_VIEWERS)
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]), MPLBACKEND="Agg",
-               SDL_VIDEODRIVER="dummy")
-    process = subprocess.Popen([sys.executable, __file__], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True)
-    yield process
-    process.communicate()
+    with ForkServer(NO_WINDOWS, str(folder)) as process:
+        yield process
 
 
 def examples_to_run():
@@ -331,13 +303,7 @@ def needs(code):
 
 @pytest.mark.parametrize("example", examples_to_run())
 def test_example_runs(example, server, tmp_path):
-    script, output, folder = tmp_path / "example.py", tmp_path / "output.txt", tmp_path / "work"
-    folder.mkdir()
-    script.write_text(to_script(example, read_examples()), encoding="utf-8")
-    server.stdin.write(json.dumps([str(script), str(output), str(folder)]) + "\n")
-    server.stdin.flush()
-    status = int(server.stdout.readline())
-    printed = output.read_text(encoding="utf-8", errors="replace")
+    status, printed = server.run(to_script(example, read_examples()), tmp_path, LONGEST_RUN)
     expected = RAISES.get(example.line) if example.document == REFERENCE else None
     if expected is None:
         assert status == 0, printed[-4000:]
@@ -407,7 +373,3 @@ class TestTheReading:
         ("while True:\n    pass", "for _ in range(20):\n    pass")])
     def test_training_is_cut(self, code, expected):
         assert substitute(code) == expected
-
-
-if __name__ == "__main__":
-    serve()

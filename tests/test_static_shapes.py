@@ -91,3 +91,32 @@ def test_functions_without_updates_are_not_copied(session):
     call = tf_util.batch_function(batch_ph, tf.reduce_sum(batch_ph.x), session=session)
     assert call(Batch(np.ones((2, 3)), None, None)) == 6
     assert not [op for op in session.graph.get_operations() if op.name.startswith('static_shapes')]
+
+
+def test_random_numbers_within_functions_are_not_repeated(session):
+    batch_ph = Batch(tf.placeholder(tf.float32, (None, 3)), None, None)
+    drawn = tf.cond(tf.shape(batch_ph.x)[0] > 0,
+                    lambda: tf.random_uniform(tf.shape(batch_ph.x), seed=tf_util.next_op_seed()), lambda: batch_ph.x)
+    counter = tf.get_variable("counter", initializer=0.)
+    call = tf_util.batch_function(batch_ph, drawn, updates=[tf.assign_add(counter, 1.)], session=session)
+    session.run(tf.global_variables_initializer())
+    first, second = (call(Batch(np.zeros((n_rows, 3)), None, None)) for n_rows in (4, 5))
+    assert not np.isin(second, first).any()
+
+
+def test_variables_of_the_old_kind_and_queues_are_shared(session):
+    batch_ph = Batch(tf.placeholder(tf.float32, (None, 3)), None, None)
+    old = tf.get_variable("old", initializer=2., use_resource=False)
+    queue = tf.FIFOQueue(3, [tf.float32], shapes=[()])
+    total = tf.reduce_sum(batch_ph.x) * old + queue.dequeue()
+    call = tf_util.batch_function(batch_ph, total, updates=[tf.assign_add(old, 1.)], session=session)
+    session.run([tf.global_variables_initializer(), queue.enqueue_many([np.array([10., 20.], np.float32)])])
+    assert call(Batch(np.ones((1, 3)), None, None)) in (16, 19)  # before or after the update, as TensorFlow likes
+    assert call(Batch(np.ones((2, 3)), None, None)) in (38, 44)
+    assert session.run(old) == 4
+
+
+def test_a_finished_graph_is_not_copied(session, step):
+    call, weights, _ = step
+    session.graph.finalize()
+    call(batch_of(5))

@@ -65,10 +65,9 @@ def test_critics_by_hand():
     assert loss == 1.25  # (2^2 + 1^2) / 2 / 2
 
 
-@pytest.mark.parametrize("n_columns", [1, 6])
-def test_gradient_of_the_critics_loss(n_columns):
-    values, targets = (tf.constant(np.random.RandomState(0).normal(size=(6, size)), tf.float32)
-                       for size in (1, n_columns))
+@pytest.mark.parametrize("shape", [(6, 1), (6, 6), (1, 6, 1)])  # the last: likelihoods (n_batch, 1) of a user's policy
+def test_gradient_of_the_critics_loss(shape):
+    values, targets = (tf.constant(np.random.RandomState(0).normal(size=size), tf.float32) for size in ((6, 1), shape))
     ours, theirs = evaluate(sac.critic_loss_gradient(values, targets),
                             tf.gradients(sac.critic_loss(values, targets), values)[0])
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)

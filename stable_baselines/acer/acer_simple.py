@@ -406,10 +406,8 @@ class ACER(ActorCriticRLModel):
 
     def step_with_proba(self, obs: np.ndarray, states: Any, dones: np.ndarray) -> Tuple[np.ndarray, Any, np.ndarray]:
         """Choose actions; return them, the states, and the probabilities of all actions."""
-        own = [self.act_model.step, self.act_model.proba_step]
-        if [self.step, self.proba_step] == own and all(act.__module__.startswith('stable_baselines.') for act in own):
+        if self._acts_by_own('step', 'proba_step'):
             return self.act_model.step_with_proba(obs, states, dones)
-        # a user's policy, or another function in the place of its own
         proba = self.proba_step(obs, states, dones)
         actions, _, states, _ = self.step(obs, states, dones)
         return actions, states, proba

@@ -176,12 +176,7 @@ class ReplayBuffer:
             del of['next_obs']
             of['next_slot'] = np.dtype(int), ()
         of['rewards'] = np.result_type(of['rewards'][0], np.float32), of['rewards'][1]
-        return self._side_by_side(of)
-
-    def _side_by_side(self, kinds: Dict[str, Tuple[np.dtype, Tuple[int, ...]]]) -> Dict[str, np.ndarray]:
-        """Make arrays that keep a transition in one piece: of a large memory it takes longer to find than to copy."""
-        rows = np.empty(self._size, np.dtype([(name, *kind) for name, kind in kinds.items()], align=True))
-        return {name: rows[name] for name in kinds}
+        return {name: np.empty((self._size,) + shape, dtype) for name, (dtype, shape) in of.items()}
 
     def _write(self, slots: Union[int, np.ndarray], n_rows: int, obs: Any, actions: Any, rewards: Any, next_obs: Any,
                dones: Any) -> None:
@@ -279,10 +274,10 @@ class ReplayBuffer:
         """
         if state['_size'] != self._size:
             raise ValueError(f"state of a buffer of size {state['_size']}: accepted is one of size {self._size}")
-        arrays = self._side_by_side({name: (rows.dtype, rows.shape[1:]) for name, rows in state['_arrays'].items()})
+        vars(self).update(state, _own_next_obs=copy.deepcopy(state['_own_next_obs']), _arrays={}, _kinds=None)
         for name, rows in state['_arrays'].items():
-            arrays[name][:len(rows)] = rows
-        vars(self).update(state, _own_next_obs=copy.deepcopy(state['_own_next_obs']), _arrays=arrays, _kinds=None)
+            self._arrays[name] = np.empty((self._size,) + rows.shape[1:], rows.dtype)
+            self._arrays[name][:len(rows)] = rows
 
 
 class PrioritizedReplayBuffer(ReplayBuffer):

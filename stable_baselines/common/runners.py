@@ -164,8 +164,9 @@ class SegmentRunner(AbstractEnvRunner):
     def _allocate(self, kept: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Create the arrays, once the first step shows their shapes and types."""
         size = (self.n_envs, self.n_steps)
-        by_env = {name: np.empty(size + values.shape[1:], values.dtype) for name, values in kept.items()}
-        by_env['rewards'] = np.empty(size, np.float32)
+        # zeros: callbacks of PPO1, TRPO and GAIL see the rows that are still to come
+        by_env = {name: np.zeros(size + values.shape[1:], values.dtype) for name, values in kept.items()}
+        by_env['rewards'] = np.zeros(size, np.float32)
         self._arrays = {name: array.swapaxes(0, 1) for name, array in by_env.items()}
         return self._arrays
 

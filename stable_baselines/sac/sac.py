@@ -80,6 +80,8 @@ def critic_loss_gradient(values: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
     ``tf.gradients`` gives the same from all pairs of rows, where targets have a column for each row.
     """
+    if targets.shape.ndims != 2:  # a policy whose likelihoods have a shape of their own
+        return tf.gradients(critic_loss(values, targets), values)[0]
     return (values - tf.reduce_mean(targets, axis=1, keepdims=True)) / tf.cast(tf.size(values), tf.float32)
 
 

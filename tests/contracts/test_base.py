@@ -1,12 +1,13 @@
 """Algorithms of every family can be built on the base alone: the smallest ones of the shapes that are to come."""
 import copy
+import os
 from collections import deque
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from helpers import make_cartpoles
+from helpers import make_cartpoles, make_env
 from stable_baselines import A2C, ACER, PPO2
 from stable_baselines.common import gym_compat, policies, tf_util
 from stable_baselines.common.base_class import ActorCriticRLModel, BaseRLModel
@@ -499,3 +500,18 @@ def test_a_second_learn_goes_on_with_what_was_remembered():
     assert n_segments > 0 and model.buffer.num_in_buffer == 2 * n_segments
     model.learn(64)
     assert model.buffer.num_in_buffer == n_segments  # a training that counts from zero begins with an empty memory
+
+
+@pytest.mark.parametrize("n_cpu_tf_sess, variable, shape, n_threads", [
+    (None, None, (4,), 1), (None, None, (36, 36, 3), 5), (3, None, (4,), 3), (1, None, (36, 36, 3), 1),
+    (None, "2", (4,), 2), (None, "2", (36, 36, 3), 2)])
+def test_one_thread_unless_there_are_images(n_cpu_tf_sess, variable, shape, n_threads, monkeypatch):
+    monkeypatch.delenv("RCALL_NUM_CPU", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("RCALL_NUM_CPU", variable)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    space = gym_compat.spaces.Box(0, 255, shape, np.uint8)
+    policy = "CnnPolicy" if len(shape) == 3 else "MlpPolicy"
+    model = A2C(policy, make_env(space, gym_compat.spaces.Discrete(2)), n_cpu_tf_sess=n_cpu_tf_sess)
+    assert model.sess._config.intra_op_parallelism_threads == n_threads
+    assert model.n_cpu_tf_sess == n_cpu_tf_sess

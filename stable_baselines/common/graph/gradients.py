@@ -109,9 +109,7 @@ def soft_update(params: Sequence[tf.Variable], target_params: Sequence[tf.Variab
         raise ValueError(f"{len(params)} params for {len(target_params)} target_params: accepted are equally many")
     if tau == 1:
         return tf.group(*[tf.assign(target, param) for param, target in zip(params, target_params)])
-    # one operation for each variable less than with tf.assign_add
-    towards = [(target - param, target) for param, target in zip(params, target_params)]
-    return tf.train.GradientDescentOptimizer(tau).apply_gradients(towards)
+    return tf.group(*[tf.assign_add(target, tau * (param - target)) for param, target in zip(params, target_params)])
 
 
 def flatgrad(loss: tf.Tensor, var_list: Sequence[tf.Variable], clip_norm: Optional[float] = None) -> tf.Tensor:

@@ -49,7 +49,8 @@ def recur(gates_x: tf.Tensor, is_start: tf.Tensor, cell: tf.Tensor, hidden: tf.T
     """
     Run an LSTM over the steps of several environments.
 
-    Episodes do not depend on each other, so all of them start at once: the loop is as long as the longest one.
+    Episodes do not depend on each other, so all of them start at once: the loop is as long as the longest one. On
+    TensorFlow 1 there is no second derivative.
 
     :param gates_x: what the inputs contribute to the gates, (n_steps, n_envs, 4 * n_hidden)
     :param is_start: whether an episode begins, which clears the state, (n_steps, n_envs)
@@ -154,15 +155,15 @@ def _backwards(gates_x: tf.Tensor, sizes: tf.Tensor, run: _Run, weight_h: tf.Ten
     given_h, given_c = _to_arrays(sizes, *slopes.norm_h), _to_arrays(sizes, *slopes.norm_c)
 
     def step_back(step: tf.Tensor, cell_grad: tf.Tensor, hidden_grad: tf.Tensor, kept: List[tf.TensorArray]) -> Any:
-        hidden_grad_here, cell_grad_here, gates, forget, cell = _read(given, step)
-        n_ending = tf.shape(forget)[0] - tf.shape(cell_grad)[0]  # episodes that have no later step
+        hidden_grad_here, cell_grad_here, gates_slope, forget_slope, cell_slope = _read(given, step)
+        n_ending = tf.shape(cell_slope)[0] - tf.shape(cell_grad)[0]  # episodes that have no later step
         hidden_grad = hidden_grad_here + _add_rows(hidden_grad, n_ending)
-        norm_c_grad = hidden_grad * cell
+        norm_c_grad = hidden_grad * cell_slope
         cell_grad = cell_grad_here + _add_rows(cell_grad, n_ending) + _through_norm(
             norm_c_grad, norm_c, _read(given_c, step))
-        gates_grad = gates * tf.concat([cell_grad, cell_grad, hidden_grad, cell_grad], axis=1)
+        gates_grad = gates_slope * tf.concat([cell_grad, cell_grad, hidden_grad, cell_grad], axis=1)
         h_grad = _through_norm(gates_grad, norm_h, _read(given_h, step))
-        return (step - 1, cell_grad * forget, tf.matmul(h_grad, weight_t),
+        return (step - 1, cell_grad * forget_slope, tf.matmul(h_grad, weight_t),
                 _write(kept, step, gates_grad, h_grad, norm_c_grad))
 
     none = tf.zeros([0, int(run.cells.shape[1])])

@@ -5,6 +5,9 @@ import tensorflow.compat.v1 as tf
 
 Shape = Tuple[int, ...]
 
+# calls of functions that may hold random operations
+STATEFUL_FUNCTIONS = ('If', 'While', 'Case', 'StatefulPartitionedCall')
+
 
 class Part(NamedTuple):
     """What one call of a session runs."""
@@ -16,22 +19,24 @@ class Part(NamedTuple):
 
 def with_static_shapes(part: Part, shapes: Sequence[Shape]) -> Part:
     """
-    Copy a part of the graph, for inputs of the given shapes; variables are shared.
+    Copy a part of the graph, for inputs of the given shapes; variables, tables and queues are shared.
 
     A tenth of the operations of a small network's gradient step ask for shapes. TensorFlow leaves them out where it
     knows the answers, but takes the shape of what is fed for unknown, whatever the placeholder says.
 
     :param shapes: of the inputs
-    :return: the copy; the part itself if it draws random numbers, which a copy would repeat
+    :return: the copy; the part itself if it may draw random numbers, which a copy would repeat, or if the graph takes
+        no more operations
     """
     ops = _find_ops(part)
-    if any('seed2' in op.node_def.attr for op in ops.values()):
+    if tf.get_default_graph().finalized or any(
+            'seed2' in op.node_def.attr or op.type in STATEFUL_FUNCTIONS for op in ops.values()):
         return part
     inputs = [tf.placeholder(tensor.dtype, shape) for tensor, shape in zip(part.inputs, shapes)]
     given = {tensor.op.name: tf.ensure_shape(copy, shape) for tensor, copy, shape in zip(part.inputs, inputs, shapes)}
-    variables = {name: op for name, op in ops.items() if op.type == 'VarHandleOp'}
-    given.update((name, op.outputs[0]) for name, op in variables.items())
-    graph_def = _graph_def({name: op for name, op in ops.items() if name not in variables})
+    states = {name: op for name, op in ops.items() if _is_state(op)}
+    given.update((name, op.outputs[0]) for name, op in states.items())
+    graph_def = _graph_def({name: op for name, op in ops.items() if name not in states})
     used = {name.split(':')[0] for node in graph_def.node for name in node.input}  # the others may not be given
     wanted = [*(tensor.name for tensor in part.fetches), *(op.name for op in part.targets)]
     copies = tf.import_graph_def(graph_def, {f"{name}:0": tensor for name, tensor in given.items() if name in used},
@@ -52,8 +57,14 @@ def _find_ops(part: Part) -> Dict[str, tf.Operation]:
     return found
 
 
+def _is_state(op: tf.Operation) -> bool:
+    """Tell whether an operation is a variable, of either kind, a table, a queue or the like."""
+    return not op.inputs and bool(op.outputs) and (op.outputs[0].dtype == tf.resource
+                                                   or op.outputs[0].dtype._is_ref_dtype)
+
+
 def _graph_def(ops: Dict[str, tf.Operation]) -> tf.GraphDef:
-    """Describe operations; what they wait for outside of them is there before they start."""
+    """Describe operations. They do not wait for others, inputs and states, which are there before any of them."""
     graph_def = tf.GraphDef()
     for op in ops.values():
         node = graph_def.node.add()

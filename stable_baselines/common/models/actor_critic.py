@@ -120,13 +120,23 @@ class ActorCriticRLModel(BaseRLModel):
 
     # ---------------------------------------------------------------- use
 
+    def _acts_by_own(self, *names: str) -> bool:
+        """Tell whether methods are the library's: not those of a user's policy, or other functions in their place."""
+        methods = [getattr(self.act_model, name, None) for name in names]
+        return methods == [getattr(self, name) for name in names] and all(map(_is_ours, methods))
+
     def predict(self, observation: np.ndarray, state: Optional[np.ndarray] = None, mask: Optional[np.ndarray] = None,
                 deterministic: bool = False) -> Tuple[np.ndarray, Optional[np.ndarray]]:
         inputs, batched = self._policy_inputs(observation, state, mask)
-        own_step = getattr(self.act_model, 'step', None)
-        if self.step == own_step and own_step.__module__.startswith('stable_baselines.'):
-            actions, states = self.act_model.choose_actions(*inputs, deterministic)
-        else:  # a user's policy, or another function in the place of its own
+        if self._acts_by_own('step'):
+            actions, states = self.act_model._choose_actions(*inputs, deterministic)
+        else:
             actions, _, states, _ = self.step(*inputs, deterministic=deterministic)
         actions = clip_actions(actions, self.action_space)
         return (actions if batched else actions[0]), states
+
+
+def _is_ours(method: Any) -> bool:
+    """Tell whether a method is written in this library; a decorator would copy its name and module."""
+    function = getattr(method, '__func__', None)
+    return function is not None and function.__globals__.get('__name__', '').startswith('stable_baselines.')

@@ -153,8 +153,8 @@ class ActorCriticPolicy(BasePolicy):
         """Estimate the values of observations, shape (n_batch,), from the arguments of ``step``."""
         return self._call('value_flat', obs, state, mask)
 
-    def choose_actions(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray,
-                       deterministic: bool) -> Tuple[np.ndarray, Any]:
+    def _choose_actions(self, obs: np.ndarray, state: MaybeArray, mask: MaybeArray,
+                        deterministic: bool) -> Tuple[np.ndarray, Any]:
         """
         Do what ``step`` of the library's own networks does, without values and likelihoods.
 
