@@ -301,6 +301,7 @@ def needs(code):
             for pattern, packages in simulators.items() if re.search(pattern, code)]
 
 
+@pytest.mark.slow  # all of them take minutes
 @pytest.mark.parametrize("example", examples_to_run())
 def test_example_runs(example, server, tmp_path):
     status, printed = server.run(to_script(example, read_examples()), tmp_path, LONGEST_RUN)

@@ -29,14 +29,14 @@ def with_static_shapes(part: Part, shapes: Sequence[Shape]) -> Part:
         no more operations
     """
     ops = _find_ops(part)
+    states = {name: op for name, op in ops.items() if _is_state(op)}
+    graph_def = _graph_def({name: op for name, op in ops.items() if name not in states})
     if tf.get_default_graph().finalized or any(
-            'seed2' in op.node_def.attr or op.type in STATEFUL_FUNCTIONS for op in ops.values()):
+            'seed2' in node.attr or node.op in STATEFUL_FUNCTIONS for node in graph_def.node):
         return part
     inputs = [tf.placeholder(tensor.dtype, shape) for tensor, shape in zip(part.inputs, shapes)]
     given = {tensor.op.name: tf.ensure_shape(copy, shape) for tensor, copy, shape in zip(part.inputs, inputs, shapes)}
-    states = {name: op for name, op in ops.items() if _is_state(op)}
     given.update((name, op.outputs[0]) for name, op in states.items())
-    graph_def = _graph_def({name: op for name, op in ops.items() if name not in states})
     used = {name.split(':')[0] for node in graph_def.node for name in node.input}  # the others may not be given
     wanted = [*(tensor.name for tensor in part.fetches), *(op.name for op in part.targets)]
     copies = tf.import_graph_def(graph_def, {f"{name}:0": tensor for name, tensor in given.items() if name in used},
